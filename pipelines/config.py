@@ -1,0 +1,182 @@
+"""The typed configuration: one YAML file, environment overrides, unknown keys refused.
+
+`LIVESHELF_LISTS__N=20` overrides `lists.n`. Secrets come from the environment only: `REDIS_URL` may hold a password,
+`redis.url` in the file may not. Defaults live here; `conf/*.yaml` holds what differs between places.
+"""
+
+import difflib
+import os
+from pathlib import Path
+from typing import Any, get_args
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from pipelines.errors import ConfigError
+
+EventWeights = dict[str, float]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class KafkaConfig(Section):
+    """Where events are read from. `KAFKA_BOOTSTRAP_SERVERS` overrides `bootstrap_servers`."""
+
+    bootstrap_servers: str | None = Field(None, description="host:port[,host:port]; none: the embedded broker")
+    topic: str = Field("clickstream", description="keyed by user, so that one partition holds all events of a user")
+    partitions: int = Field(2, ge=1, description="used when the topic is made; as many as cores that run the hot path")
+    max_record_bytes: int = Field(8_388_608, ge=1024, description="what the embedded topic accepts; the rules refuse less")
+    max_offsets_per_trigger: int = Field(100_000, ge=1, description="bound of one micro-batch, in records")
+
+
+class RedisConfig(Section):
+    """Where profiles, lists and the model are served from. `REDIS_URL` overrides `url`."""
+
+    url: str | None = Field(None, description="redis://host:port/db, without a password; none: the embedded Valkey")
+
+    @field_validator("url")
+    @classmethod
+    def _no_password_in_the_file(cls, url: str | None) -> str | None:
+        if url and urlsplit(url).password:
+            raise ValueError("a password does not belong in the file; put the whole URL in the variable REDIS_URL")
+        return url
+
+
+class ValidationConfig(Section):
+    """How events are checked and filed in Delta."""
+
+    suite: Path = Field(Path("conf/expectations/clickstream.json"), description="the Great Expectations suite: the rules")
+    trigger_seconds: float = Field(10.0, ge=0, description="how often Delta gets a commit")
+    max_offsets_per_trigger: int = Field(200_000, ge=1, description="bound of one micro-batch, in records")
+    quarantine_dedupe_days: int = Field(
+        7, ge=1, description="the same broken bytes sent again within so many days are quarantined once"
+    )
+
+
+class ProfileConfig(Section):
+    """What Redis keeps of each user."""
+
+    ring_size: int = Field(48, ge=4, le=200, description="interactions kept: the newest, by event time")
+    ttl_days: int = Field(90, ge=1, description="a profile disappears so long after its last change")
+
+
+class ListsConfig(Section):
+    """When a user's list is made again, and what it holds."""
+
+    n: int = Field(10, ge=1, le=200, description="items in a list")
+    refresh_after_interactions: int = Field(5, ge=1, description="a list is made again at every so many interactions")
+    ttl_days: int = Field(30, ge=1, description="a list disappears so long after it was made")
+
+
+class ModelConfig(Section):
+    """The baseline ranker: a mixture of own history, item co-occurrence and popularity."""
+
+    event_weights: EventWeights = Field(
+        {"product_view": 1.0, "click": 1.0, "add_to_cart": 3.0, "remove_from_cart": -2.0, "purchase": 5.0},
+        description="how much one event says about taste; signed",
+    )
+    own_history_share: float = Field(0.45, ge=0, le=1)
+    co_occurrence_share: float = Field(0.40, ge=0, le=1, description="the rest of 1 is popularity")
+    history_half_life_hours: float = Field(24.0, gt=0)
+    popularity_half_life_hours: float = Field(24.0, gt=0)
+    co_occurrence_half_life_hours: float = Field(24.0 * 30, gt=0)
+    pair_half_life_hours: float = Field(1.0, gt=0, description="two interactions of one user so far apart pair half as strongly")
+    pairs_per_interaction: int = Field(8, ge=0, description="earlier interactions that a new one is paired with")
+    neighbours_per_item: int = Field(32, ge=1, description="bounds the model: slots kept for each item")
+    max_items: int = Field(200_000, ge=10, description="bounds the model: the least popular items beyond it leave")
+    max_examples_per_task: int = Field(5_000, ge=0, description="learn pairs from at most so many interactions, sampled evenly")
+    snapshot_every_batches: int = Field(200, ge=1, description="patches between two full copies of the model in Redis")
+
+
+class Config(BaseSettings):
+    """Everything a job may be told. Unknown keys are refused with the nearest known name."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="LIVESHELF_", env_nested_delimiter="__", nested_model_default_partial_update=True
+    )
+
+    lake_root: str = Field(".liveshelf/lake", description="folder or object-store URL of the Delta tables")
+    checkpoint_root: str = Field(".liveshelf/checkpoints", description="folder or URL of the streams' checkpoints")
+    kafka: KafkaConfig = KafkaConfig()
+    redis: RedisConfig = RedisConfig()
+    validation: ValidationConfig = ValidationConfig()
+    profile: ProfileConfig = ProfileConfig()
+    lists: ListsConfig = ListsConfig()
+    model: ModelConfig = ModelConfig()
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource, **_: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file."""
+        return env_settings, init_settings
+
+    def table(self, name: str) -> str:
+        """Path of the Delta table `name`."""
+        return f"{self.lake_root}/{name}"
+
+    def checkpoint(self, job: str, version: str) -> str:
+        """Path of the checkpoint of `job`; `version` changes whenever the meaning of its state does."""
+        return f"{self.checkpoint_root}/{job}/{version}"
+
+
+def load_config(path: str | Path) -> Config:
+    """Read `path` and the environment.
+
+    Raises ConfigError, naming file, key, what was expected and what came.
+    """
+    path = Path(path)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); give another file with --config") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: is not YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected keys and values, got {type(values).__name__}")
+    try:
+        config = Config(**values)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(path.name, problem) for problem in error.errors())) from error
+    return _with_well_known_variables(config)
+
+
+def _with_well_known_variables(config: Config) -> Config:
+    """`KAFKA_BOOTSTRAP_SERVERS` and `REDIS_URL` are what every tool of the field reads."""
+    kafka = config.kafka.model_copy(
+        update={"bootstrap_servers": os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or config.kafka.bootstrap_servers}
+    )
+    redis = config.redis.model_copy(update={"url": os.environ.get("REDIS_URL") or config.redis.url})
+    return config.model_copy(update={"kafka": kafka, "redis": redis})
+
+
+def _explain(file_name: str, problem: Any) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] != "extra_forbidden":
+        came = "" if problem["type"] == "value_error" else f", got {problem['input']!r}"  # it may be a secret
+        return f"{file_name}: {where}: {problem['msg'].removeprefix('Value error, ')}{came}"
+    *parents, key = (str(part) for part in problem["loc"])
+    known = sorted(_section(parents).model_fields)
+    near = difflib.get_close_matches(key, known, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else "."
+    section = ".".join(parents)
+    return f"{file_name}: {section + ': ' if section else ''}unknown key '{key}'{hint} Known: {', '.join(known)}"
+
+
+def _section(parents: list[str]) -> type[BaseModel]:
+    section: type[BaseModel] = Config
+    for name in parents:
+        annotation = section.model_fields[name].annotation
+        section = next((part for part in (annotation, *get_args(annotation)) if _is_section(part)), section)
+    return section
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+

