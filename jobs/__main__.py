@@ -1,0 +1,39 @@
+"""The `liveshelf` command: every job and tool under one name. A job's module is imported only when it is asked for."""
+
+import importlib
+
+import click
+
+from pipelines import __version__
+
+# name → (module of the job, what it does). A test holds the second equal to the first line of the module's docstring.
+COMMANDS: dict[str, tuple[str, str]] = {}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  the signature is click's
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).main
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+@click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="liveshelf")
+def main() -> None:
+    """Real-time personalization for online shops: clicks in, fresh lists out.
+
+    Try it all with `make demo`. `liveshelf COMMAND --help` explains one command.
+    """
+
+
+if __name__ == "__main__":
+    main()

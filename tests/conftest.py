@@ -1,0 +1,26 @@
+"""One Spark session for the whole run: two cores, no UI, UTC in Python, in SQL and in the JVM."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from pipelines.session import SUBMIT_VARIABLE, spark_session, submit_arguments
+
+os.environ["TZ"] = "UTC"
+time.tzset()
+
+PROJECT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    jars = sorted((PROJECT / ".liveshelf/jars/spark").glob("*.jar"))
+    settings = {"spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse"))}
+    os.environ[SUBMIT_VARIABLE] = submit_arguments(PROJECT / "conf/spark-defaults.conf", jars, "local[2]", settings)
+    session = spark_session("liveshelf-tests")
+    yield session
+    session.stop()
