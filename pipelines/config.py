@@ -11,10 +11,11 @@ from typing import Any, get_args
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from pipelines.errors import ConfigError
+from pipelines.schemas import INTERACTION_TYPES
 
 EventWeights = dict[str, float]
 
@@ -90,6 +91,20 @@ class ModelConfig(Section):
     max_items: int = Field(200_000, ge=10, description="bounds the model: the least popular items beyond it leave")
     max_examples_per_task: int = Field(5_000, ge=0, description="learn pairs from at most so many interactions, sampled evenly")
     snapshot_every_batches: int = Field(200, ge=1, description="patches between two full copies of the model in Redis")
+
+
+    @field_validator("event_weights")
+    @classmethod
+    def _known_event_types(cls, weights: EventWeights) -> EventWeights:
+        if unknown := sorted(set(weights) - set(INTERACTION_TYPES)):
+            raise ValueError(f"{', '.join(unknown)}: not an interaction; known: {', '.join(INTERACTION_TYPES)}")
+        return weights
+
+    @model_validator(mode="after")
+    def _shares_of_one(self) -> "ModelConfig":
+        if self.own_history_share + self.co_occurrence_share > 1:
+            raise ValueError("own_history_share and co_occurrence_share must not add up to more than 1")
+        return self
 
 
 class Config(BaseSettings):

@@ -1,0 +1,124 @@
+"""Decayed item-to-item co-occurrence in a bounded table: each item keeps its strongest neighbours.
+
+A full row makes room as in weighted Space-Saving (Metwally, Agrawal, El Abbadi, "Efficient Computation of Frequent and
+Top-k Elements in Data Streams", ICDT 2005): a newcomer takes the weakest slot and inherits its weight, so that slowly
+building neighbours get in; a weight is then too high by at most the weakest of its row.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.features.decay import decay_factor, landmark_for
+from pipelines.features.profile import Ints
+
+Slots = NDArray[np.int32]
+Weights = NDArray[np.float32]
+EMPTY = -1
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of the table as they are after a step: (r,), (r, K), (r, K)."""
+
+    column: Ints
+    neighbour: Slots
+    weight: Weights
+
+
+class CoOccurrence:
+    """`weight[i, k]` · 2^(−(t − landmark)/h) is how strongly items i and `neighbour[i, k]` go together at time t."""
+
+    def __init__(self, neighbour: Slots, weight: Weights, landmark_s: float, half_life_s: float) -> None:
+        self.neighbour = neighbour  # (I, K), EMPTY where the slot is free
+        self.weight = weight  # (I, K), 0 where the slot is free
+        self.landmark_s = landmark_s
+        self.half_life_s = half_life_s
+
+    @classmethod
+    def empty(cls, n_items: int, n_neighbours: int, half_life_s: float) -> "CoOccurrence":
+        shape = (n_items, n_neighbours)
+        return cls(np.full(shape, EMPTY, np.int32), np.zeros(shape, np.float32), 0.0, half_life_s)
+
+    def grown(self, n_new: int) -> "CoOccurrence":
+        """The same with `n_new` more items that have no neighbours."""
+        more = CoOccurrence.empty(n_new, self.neighbour.shape[1], self.half_life_s)
+        return CoOccurrence(
+            np.concatenate([self.neighbour, more.neighbour]), np.concatenate([self.weight, more.weight]),
+            self.landmark_s, self.half_life_s,
+        )
+
+    def only(self, column: Ints) -> "CoOccurrence":
+        """The table of the items at `column` (sorted) alone; neighbours that left free their slots."""
+        moved = np.full(len(self.neighbour) + 1, EMPTY, np.int32)  # the last place answers for EMPTY
+        moved[column] = np.arange(len(column))
+        neighbour = moved[self.neighbour[column]]
+        weight = np.where(neighbour == EMPTY, np.float32(0), self.weight[column])
+        return CoOccurrence(neighbour, weight, self.landmark_s, self.half_life_s)
+
+    def shares(self, column: Ints) -> tuple[Slots, Weights]:
+        """Neighbours of items (n,) as (n, K), and each one's part of its item's total."""
+        weight = self.weight[column]
+        total = weight.sum(axis=1, keepdims=True)
+        return self.neighbour[column], np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
+
+    def add(self, first: Ints, second: Ints, weight: NDArray[np.float64], as_of_s: float) -> Rows:
+        """Add pairs, in both directions, with weights decayed to `as_of_s`. Returns the rows that changed."""
+        self.rebase(max(self.landmark_s, landmark_for(as_of_s, self.half_life_s)))
+        scaled = weight / decay_factor(as_of_s - self.landmark_s, self.half_life_s)
+        row, neighbour, added = _summed_by_pair(
+            np.concatenate([first, second]), np.concatenate([second, first]), np.concatenate([scaled, scaled])
+        )
+        touched = np.unique(row)
+        changed = self._strongest(touched, row, neighbour, added)
+        self.neighbour[touched], self.weight[touched] = changed.neighbour, changed.weight
+        return changed
+
+    def set_rows(self, rows: Rows) -> None:
+        """Take over rows that another copy computed."""
+        self.neighbour[rows.column], self.weight[rows.column] = rows.neighbour, rows.weight
+
+    def rebase(self, landmark_s: float) -> None:
+        """Move the landmark by whole half-lives: a power of two, so nothing is rounded (until it underflows to 0)."""
+        if landmark_s != self.landmark_s:
+            self.weight *= np.float32(decay_factor(landmark_s - self.landmark_s, self.half_life_s))
+            self.landmark_s = landmark_s
+
+    def _strongest(self, touched: Ints, row: Ints, neighbour: Ints, added: NDArray[np.float64]) -> Rows:
+        """The K strongest of what the touched rows held and what is added to them."""
+        slots = self.neighbour.shape[1]
+        place, slot = np.nonzero(self.neighbour[touched] != EMPTY)
+        held_row = touched[place]
+        held, held_weight = self.neighbour[held_row, slot], self.weight[held_row, slot]
+        all_row, all_neighbour, all_weight = _summed_by_pair(
+            np.concatenate([held_row, row]), np.concatenate([held, neighbour]), np.concatenate([held_weight, added])
+        )
+        is_newcomer = ~np.isin(_pair_id(all_row, all_neighbour), _pair_id(held_row, held))
+        weakest = np.where((self.neighbour[all_row] != EMPTY).all(axis=1), self.weight[all_row].min(axis=1), 0.0)
+        all_weight = all_weight + np.where(is_newcomer, weakest, 0.0)
+
+        order = np.lexsort((all_neighbour, -all_weight, all_row))  # ties: the older item first
+        rank = np.arange(len(order)) - np.searchsorted(all_row[order], all_row[order])
+        kept = order[rank < slots]
+        out = CoOccurrence.empty(len(touched), slots, self.half_life_s)
+        at = np.searchsorted(touched, all_row[kept])
+        out.neighbour[at, rank[rank < slots]] = all_neighbour[kept]
+        out.weight[at, rank[rank < slots]] = all_weight[kept]
+        return Rows(touched, out.neighbour, out.weight)
+
+
+def _pair_id(row: Ints, neighbour: Ints) -> Ints:
+    return (row.astype(np.int64) << 32) | neighbour.astype(np.int64)
+
+
+def _summed_by_pair(
+    row: Ints, neighbour: Ints, weight: NDArray[np.float64]
+) -> tuple[Ints, Ints, NDArray[np.float64]]:
+    """One entry per (row, neighbour), sorted by both, with the weights added up in the order given."""
+    pair = _pair_id(row, neighbour)
+    order = np.argsort(pair, kind="stable")
+    pair = pair[order]
+    start = np.flatnonzero(np.concatenate([[True], pair[1:] != pair[:-1]])) if len(pair) else np.empty(0, np.int64)
+    total = np.add.reduceat(weight[order], start) if len(pair) else weight
+    return pair[start] >> 32, pair[start] & 0xFFFFFFFF, total

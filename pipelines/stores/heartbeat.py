@@ -1,0 +1,29 @@
+"""What a stream last did, for whoever watches: one small JSON document a job."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from redis import Redis
+
+from pipelines.stores.keys import heartbeat_key
+
+TTL_SECONDS = 7 * 24 * 3600
+
+
+class HeartbeatStore:
+    """Sets and reads heartbeats. Safe to replay: the newest wins. It is no ledger: figures of an interrupted batch may repeat."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+
+    def beat(self, job: str, figures: Mapping[str, Any]) -> None:
+        """Tell that `job` lives and what its last micro-batch did."""
+        document = orjson.dumps({**figures, "as_of_ms": time.time_ns() // 1_000_000}, option=orjson.OPT_SERIALIZE_NUMPY)
+        self._client.set(heartbeat_key(job), document, ex=TTL_SECONDS)
+
+    def read(self, job: str) -> dict[str, Any] | None:
+        """The last heartbeat of `job`, with its `as_of_ms`; None when there was none."""
+        document = self._client.get(heartbeat_key(job))
+        return orjson.loads(document) if isinstance(document, bytes) else None
