@@ -7,7 +7,9 @@ import click
 from pipelines import __version__
 
 # name → (module of the job, what it does). A test holds the second equal to the first line of the module's docstring.
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "up": ("jobs.up", "Start the embedded Kafka and Valkey, and keep them until Ctrl-C."),
+}
 
 
 class _LazyGroup(click.Group):

@@ -1,0 +1,26 @@
+"""Makes the topic of events where it is missing."""
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from pipelines.errors import ServerError
+
+
+def ensure_topic(bootstrap_servers: str, topic: str, partitions: int, max_record_bytes: int) -> None:
+    """Make `topic` with so many partitions; one that exists is left as it is.
+
+    Timestamps stay those of the producer (CreateTime). How long records are kept is up to the broker; the embedded one
+    keeps them for ever. Raises ServerError when the broker does not answer or refuses.
+    """
+    options = {"num_partitions": partitions, "configs": {"max.message.bytes": str(max_record_bytes)}}
+    addresses = [address.strip() for address in bootstrap_servers.split(",")]
+    try:
+        with KafkaAdminClient(bootstrap_servers=addresses, bootstrap_timeout_ms=10_000) as admin:
+            if topic not in admin.list_topics():
+                admin.create_topics({topic: options}, wait_for_metadata=True)
+    except TopicAlreadyExistsError:
+        return  # another process was faster
+    except KafkaError as error:
+        raise ServerError(
+            f"the topic '{topic}' cannot be made at {bootstrap_servers}: {error or type(error).__name__}"
+        ) from error
