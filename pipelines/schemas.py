@@ -95,5 +95,27 @@ QUARANTINE = StructType(
     ]
 )
 
+# One row a task of the hot path gives back to the driver. All integers are long: Arrow's int64 is not accepted for `int`.
+HOT_PATH_REPORT = StructType(
+    [
+        _field("partition", LongType(), "Kafka partition"),
+        _field("n_interactions", LongType(), "rows the task got"),
+        _field("n_new", LongType(), "folded"),
+        _field("n_repeated", LongType(), "the same event again"),
+        _field("n_replayed", LongType(), "read again after an interruption"),
+        _field("n_forgotten", LongType(), "older than the whole ring"),
+        _field("n_users", LongType(), "users in the task"),
+        _field("n_lists", LongType(), "lists made again"),
+        _field("n_refused", LongType(), "users whose stored profile was further on"),
+        _field("read_us", LongType(), "reading profiles and model, microseconds"),
+        _field("fold_us", LongType(), "folding"),
+        _field("learn_us", LongType(), "the gradient"),
+        _field("score_us", LongType(), "scoring and making lists"),
+        _field("write_us", LongType(), "writing profiles and lists"),
+        _field("lag_ms", ArrayType(LongType(), False), "event in Kafka → list written, a sample of the events behind the lists"),
+        _field("gradient", BinaryType(), "what the task's events add to the model"),
+    ]
+)
+
 TABLES = {"events": EVENTS, "quarantine": QUARANTINE}
 PARTITION_COLUMNS = {"events": "event_date", "quarantine": "ingest_date"}

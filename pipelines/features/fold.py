@@ -62,7 +62,7 @@ def fold(profiles: Profiles, batch: Interactions, ring_size: int) -> Fold:
     mark = _mark_of(profiles.marks, batch.source)
 
     repeated = np.zeros(len(key), np.bool_)
-    repeated[1:] = (user[1:] == user[:-1]) & (key[1:] == key[:-1]) & (item[1:] == item[:-1])
+    repeated[1:] = (user[1:] == user[:-1]) & (key[1:] == key[:-1])
     replayed = np.zeros(len(key), np.bool_)
     replayed[arrived] = batch.offset[arrival[arrived]] < mark[user[arrived]]
     fits = key > profiles.horizon[user]

@@ -1,7 +1,8 @@
 """What is kept of each user: the newest interactions, how many there were, and how far the stream was read.
 
 A ring entry is 16 bytes, two words: *key* = event second (32 bits) · event-id hash (24) · fresh (1) · event type (7), and
-the 64-bit item hash. Sorting by key is sorting by time. The ring is the set of the `ring_size` greatest keys ever seen, so
+the 64-bit item hash. Sorting by key is sorting by time, and a user's key stands for one event: two of one second and type
+meet in 24 bits once in 17 million pairs. The ring is the set of the `ring_size` greatest keys ever seen, so
 it does not depend on order, repetition or batching of the events. Format: docs/redis.md.
 """
 

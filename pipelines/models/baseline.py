@@ -189,7 +189,8 @@ class Baseline:
         lag = np.arange(1, self.config.pairs_per_interaction + 1)
         later = np.repeat(at, len(lag))
         earlier = later - np.tile(lag, len(at))
-        paired = (earlier >= 0) & (timeline.user[earlier] == timeline.user[later]) & (timeline.item[earlier] != timeline.item[later])
+        later, earlier = later[earlier >= 0], earlier[earlier >= 0]
+        paired = (timeline.user[earlier] == timeline.user[later]) & (timeline.item[earlier] != timeline.item[later])
         later, earlier = later[paired], earlier[paired]
         weight = self._pair_weight(timeline.key[later], timeline.key[earlier], as_of_s)
         return timeline.item[earlier][weight > 0], timeline.item[later][weight > 0], weight[weight > 0]

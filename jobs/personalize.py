@@ -1,0 +1,57 @@
+"""Keep every active user's profile and list fresh: the hot path.
+
+    liveshelf personalize
+    spark-submit --properties-file conf/spark-defaults.conf --py-files dist/pyfiles.zip jobs/personalize.py
+
+\b
+Reads   Kafka topic `clickstream`, keyed by user
+Writes  Redis profile:{user} and list:{user}, the model and its patches
+State   {checkpoint_root}/personalize/v1
+"""
+
+import sys
+
+import click
+
+from jobs._options import config_option, once_option
+from jobs._spark import job_session
+from pipelines.config import Config
+from pipelines.events.parse import parse_records
+from pipelines.events.rules import compile_rules
+from pipelines.features.interactions import to_interactions
+from pipelines.hot_path.learner import OnlineLearner
+from pipelines.hot_path.spark import with_personalization
+from pipelines.hot_path.worker import StageSettings
+from pipelines.local.servers import with_running_servers
+from pipelines.sources.kafka import read_records
+from pipelines.sources.topics import describe_topic
+from pipelines.stores.connection import connect
+from pipelines.stores.heartbeat import HeartbeatStore
+from pipelines.stores.model import ModelStore
+from pipelines.streams import start_stream
+
+JOB = "personalize"
+
+
+@click.command(help=__doc__)
+@config_option
+@once_option
+def main(config: Config, once: bool) -> None:
+    config = with_running_servers(config)
+    redis_url = str(config.redis.url)
+    client = connect(redis_url)
+    settings = StageSettings(redis_url, describe_topic(config.kafka).tag, config.profile, config.lists, config.model)
+    spark = job_session(JOB)
+
+    records = read_records(spark, config.kafka, max_offsets=config.kafka.max_offsets_per_trigger)
+    events = parse_records(records)
+    rules = compile_rules(spark, config.validation.suite, events.schema)
+    reports = with_personalization(to_interactions(events.where(rules.is_valid)), settings)
+
+    heartbeats = HeartbeatStore(client)
+    learner = OnlineLearner(ModelStore(client), config.model, on_batch=lambda figures: heartbeats.beat(JOB, figures))
+    start_stream(reports, learner, name=JOB, checkpoint=config.checkpoint(JOB, "v1"), once=once).wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

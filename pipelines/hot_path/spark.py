@@ -1,0 +1,35 @@
+"""The stage as Spark runs it: `mapInArrow` over whole partitions, one small row a task back to the driver."""
+
+from collections.abc import Callable, Iterator
+
+import pyarrow as pa
+from pyspark import TaskContext
+from pyspark.sql import DataFrame
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from pipelines.hot_path.stage import StageSettings, personalize
+from pipelines.schemas import HOT_PATH_REPORT
+
+
+def with_personalization(interactions: DataFrame, settings: StageSettings) -> DataFrame:
+    """Run the stage over `interactions` (features/interactions.py).
+
+    Needs all rows of a user in one partition and in order, as in a topic keyed by user. Evaluate the result once per
+    micro-batch: the stage writes.
+    """
+    return interactions.mapInArrow(_stage(settings), HOT_PATH_REPORT)
+
+
+def _stage(settings: StageSettings) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        schema = to_arrow_schema(HOT_PATH_REPORT)
+        for report in personalize(settings, _batch_id(), batches):
+            yield pa.RecordBatch.from_pylist([report], schema=schema)
+
+    return run
+
+
+def _batch_id() -> int:
+    """The micro-batch that this task belongs to; 0 in a batch query."""
+    context = TaskContext.get()
+    return int((context and context.getLocalProperty("streaming.sql.batchId")) or 0)

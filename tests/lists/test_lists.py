@@ -1,0 +1,67 @@
+"""Selecting, refreshing, publishing."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from pipelines.lists.document import PublishedList
+from pipelines.lists.refresh import is_due
+from pipelines.lists.selection import top_n
+
+some_scores = st.sampled_from([-2.5, -1.0, -0.0, 0.0, 1e-30, 0.5, 0.5000001, 3.0, 1e30])
+
+
+def sorted_oracle(scores, n):
+    columns = np.broadcast_to(np.arange(scores.shape[1]), scores.shape)
+    # -0.0 and 0.0 are told apart by their bits: map both the same way for the oracle
+    order = np.lexsort((columns, -scores - np.signbit(scores) * -1e-35), axis=1)
+    return order[:, :n]
+
+
+@settings(max_examples=100, deadline=None)
+@given(arrays(np.float32, (3, 40), elements=some_scores.map(np.float32)), st.integers(1, 12))
+def test_the_best_are_found_in_order_and_ties_go_to_the_lower_column(scores, n):
+    scores = scores + np.float32(0)  # no negative zeros
+
+    np.testing.assert_array_equal(top_n(scores, n), sorted_oracle(scores, n))
+
+
+@pytest.mark.parametrize("n_items", [2_000, 5_000, 5_017], ids=str)
+def test_the_search_by_blocks_finds_what_sorting_finds(n_items):
+    chance = np.random.default_rng(5)
+    scores = chance.integers(0, 300, (20, n_items)).astype(np.float32)  # many ties
+
+    np.testing.assert_array_equal(top_n(scores, 7), np.argsort(-scores, axis=1, kind="stable")[:, :7])
+
+
+def test_a_shorter_list_is_the_beginning_of_a_longer_one():
+    scores = np.random.default_rng(6).random((4, 900), np.float32)
+
+    np.testing.assert_array_equal(top_n(scores, 5), top_n(scores, 6)[:, :5])
+
+
+def test_fewer_items_than_asked_for_are_all_ranked():
+    assert top_n(np.array([[1, 3, 2]], np.float32), 10).tolist() == [[1, 2, 0]]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "due"),
+    [
+        pytest.param(0, 4, False, id="four-are-not-enough"),
+        pytest.param(0, 5, True, id="the-fifth"),
+        pytest.param(4, 5, True, id="the-fifth-alone"),
+        pytest.param(5, 9, False, id="four-more"),
+        pytest.param(3, 12, True, id="many-at-once"),
+        pytest.param(5, 5, False, id="nothing-new"),
+    ],
+)
+def test_when_a_list_is_due(before, after, due):
+    assert is_due(np.array([before]), np.array([after]), every=5).tolist() == [due]
+
+
+def test_a_published_list_reads_back():
+    published = PublishedList(["a", "b"], [0.25, 0.125], 1_570_000_000_123, "baseline-1", "personal", "7-0-12")
+
+    assert PublishedList.from_json(published.to_json()) == published
