@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
 
-if sys.version_info < (3, 10):  # before the first function: its types alone would make an old Python fail
+if sys.version_info < (3, 10):  # noqa: UP036  before the first function: its types alone would make an old Python fail
     sys.exit(
         f"liveshelf: Python 3.10 or newer is needed, {sys.executable} is {sys.version.split()[0]}. "
         "Debian, Ubuntu, WSL: sudo apt-get install python3 python3-venv - macOS: brew install python@3.12 - "
@@ -155,7 +155,7 @@ def _read_installer(lines: Iterable[str], log: TextIO) -> None:
 def show(line: str, n_names: int) -> None:
     """Tell what one line of the installer means; most mean nothing to a reader."""
     download = re.match(r"Downloading (?:\S*/)?(\S+) \((.+ [MG]B)\)", line)
-    building = re.match(r"Building (?:wheel|editable) for (\S+)", line)
+    building = re.match(r"Building (?:wheel|editable) for (\S+) .*started", line)
     if download:
         say(f"{n_names} packages looked up, downloading {download.group(1)}, {download.group(2)}")
     elif line.startswith(("Collecting", "Requirement already")):
@@ -164,7 +164,11 @@ def show(line: str, n_names: int) -> None:
         say(f"building {building.group(1)}")
     elif line.startswith("Installing collected packages"):
         say(f"installing {line.count(',') + 1} packages, about a minute")
-    elif re.match(r"(Resolved|Prepared|Installed|Downloading|Downloaded|Built|Building) ", line):  # uv
+    elif (
+        re.match(r"(Resolved|Prepared|Installed|Downloading|Built|Building) ", line)
+        and "kB)" not in line
+        and " for " not in line
+    ):  # uv
         say(line)
 
 

@@ -10,6 +10,8 @@ from pyspark.sql import SparkSession
 
 from pipelines.session import SUBMIT_VARIABLE, spark_session, submit_arguments
 
+pytest_plugins = ["tests.servers"]
+
 os.environ["TZ"] = "UTC"
 time.tzset()
 

@@ -81,7 +81,9 @@ def broker_settings(data: Path, port: int, controller_port: int, max_record_byte
         "num.io.threads": 4,
         "background.threads": 2,
         "log.cleaner.dedupe.buffer.size": 8_388_608,  # the default takes 128 MB of the heap
-        "controlled.shutdown.enable": "false",  # there is nobody to hand over to
+        # After kill -9 the next start waits until the broker of before is declared dead; the default is 9 s.
+        "broker.session.timeout.ms": 3_000,
+        "broker.heartbeat.interval.ms": 500,
     }
     return "".join(f"{key}={value}\n" for key, value in settings.items())
 

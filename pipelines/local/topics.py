@@ -6,7 +6,9 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 from pipelines.errors import ServerError
 
 
-def ensure_topic(bootstrap_servers: str, topic: str, partitions: int, max_record_bytes: int) -> None:
+def ensure_topic(
+    bootstrap_servers: str, topic: str, partitions: int, max_record_bytes: int, timeout_ms: int = 10_000
+) -> None:
     """Make `topic` with so many partitions; one that exists is left as it is.
 
     Timestamps stay those of the producer (CreateTime). How long records are kept is up to the broker; the embedded one
@@ -15,7 +17,7 @@ def ensure_topic(bootstrap_servers: str, topic: str, partitions: int, max_record
     options = {"num_partitions": partitions, "configs": {"max.message.bytes": str(max_record_bytes)}}
     addresses = [address.strip() for address in bootstrap_servers.split(",")]
     try:
-        with KafkaAdminClient(bootstrap_servers=addresses, bootstrap_timeout_ms=10_000) as admin:
+        with KafkaAdminClient(bootstrap_servers=addresses, bootstrap_timeout_ms=timeout_ms) as admin:
             if topic not in admin.list_topics():
                 admin.create_topics({topic: options}, wait_for_metadata=True)
     except TopicAlreadyExistsError:

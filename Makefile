@@ -1,0 +1,47 @@
+# Targets and their help are the lines with `##`. `make` alone prints them.
+PYTHON ?= python3
+EVENTS ?=
+FORMAT ?=
+ARGS ?=
+
+BIN := .venv/bin
+FAST := not spark and not servers and not crash
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench clean local dev python
+
+help:  ## this text
+	@echo "Liveshelf: real-time personalization for online shops."; echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@echo; echo "  EVENTS=FILE FORMAT=jsonl|rees46|online-retail   what the demo replays (default: the simulated shop)"
+	@echo "  ARGS=...                                        more arguments for the demo, such as --keep"
+	@echo "  PYTHON=python3.12                               the Python to use (3.10 or newer)"
+
+demo: local  ## all of it on this machine: clicks in, personal lists out
+	@$(BIN)/liveshelf demo $(if $(EVENTS),--events "$(EVENTS)") $(if $(FORMAT),--format "$(FORMAT)") $(ARGS)
+
+test: check  ## check, then every test: Spark, servers, crashes (minutes)
+	@$(BIN)/python -m pytest -m "spark or servers or crash"
+
+check: dev  ## lint, format, types, fast tests (under a minute)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q -m "$(FAST)"
+
+bench: dev  ## the hot path, measured; results in benchmarks/results
+	@$(BIN)/python benchmarks/hot_path.py
+
+clean:  ## delete the data, logs and caches of this folder; .venv and the jars stay
+	@if [ -e .liveshelf/run/kafka.json ] || [ -e .liveshelf/run/valkey.json ]; then \
+		$(BIN)/python -m pipelines.local.stop_orphans || exit 1; fi
+	@find .liveshelf -mindepth 1 -maxdepth 1 ! -name jars ! -name ivy -exec rm -rf {} + 2>/dev/null || true
+	@rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis spark-warehouse metastore_db derby.log build dist
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+local dev: python
+	@$(PYTHON) setup_environment.py $@
+
+python:
+	@command -v $(PYTHON) >/dev/null || { echo "liveshelf: $(PYTHON) is missing: Python 3.10 or newer is needed." \
+		"Debian, Ubuntu, WSL: sudo apt-get install python3 python3-venv - macOS: brew install python@3.12"; exit 1; }
