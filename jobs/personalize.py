@@ -29,6 +29,7 @@ from pipelines.stores.connection import connect
 from pipelines.stores.heartbeat import HeartbeatStore
 from pipelines.stores.model import ModelStore
 from pipelines.streams import start_stream
+from pipelines.tally import Tally
 
 JOB = "personalize"
 
@@ -48,9 +49,11 @@ def main(config: Config, once: bool) -> None:
     rules = compile_rules(spark, config.validation.suite, events.schema)
     reports = with_personalization(to_interactions(events.where(rules.is_valid)), settings)
 
-    heartbeats = HeartbeatStore(client)
-    learner = OnlineLearner(ModelStore(client), config.model, on_batch=lambda figures: heartbeats.beat(JOB, figures))
-    start_stream(reports, learner, name=JOB, checkpoint=config.checkpoint(JOB, "v1"), once=once).wait()
+    heartbeats, tally = HeartbeatStore(client), Tally()
+    learner = OnlineLearner(ModelStore(client), config.model, lambda figures: heartbeats.beat(JOB, tally.add(figures)))
+    stream = start_stream(reports, learner, name=JOB, checkpoint=config.checkpoint(JOB, "v1"), once=once)
+    heartbeats.beat(JOB, {"state": "started"})
+    stream.wait()
 
 
 if __name__ == "__main__":

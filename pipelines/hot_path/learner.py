@@ -37,7 +37,7 @@ class OnlineLearner:
             self._take_up(lineage, batch_id)
         if batch_id > self._applied:
             self._step(lineage, batch_id, _gradients(reports))
-        self._on_batch({"batch_id": batch_id, "n_items": self._model.n_items, **_figures(reports)})
+        self._on_batch({"batch_id": batch_id, "model_items": self._model.n_items, **_figures(reports)})
 
     def _take_up(self, lineage: str, batch_id: int) -> None:
         """Load the model of this checkpoint; a new checkpoint starts from the model in use, under a name of its own."""

@@ -1,0 +1,120 @@
+"""Show what is stored of a list, a profile or an event, and how old it is.
+
+\b
+    liveshelf show list u42        what the shop gets
+    liveshelf show profile u42     what the list is made from
+    liveshelf show event e1f0…     the row in Delta, or why it is in quarantine
+"""
+
+import time
+from datetime import datetime, timezone
+
+import click
+import numpy as np
+from redis import Redis
+from rich.console import Console
+from rich.table import Table
+
+from jobs._options import config_option
+from pipelines.config import Config
+from pipelines.errors import InputError
+from pipelines.features.profile import decode, key_code, key_time_s
+from pipelines.lists.document import PublishedList
+from pipelines.local.servers import with_running_servers
+from pipelines.schemas import INTERACTION_CODES
+from pipelines.sources.tables import find_event
+from pipelines.stores.connection import connect
+from pipelines.stores.keys import list_key, profile_key
+
+CONSOLE = Console()
+
+
+@click.group(help=__doc__)
+def main() -> None:
+    pass
+
+
+@main.command("list")
+@click.argument("user")
+@config_option
+def show_list(config: Config, user: str) -> None:
+    """The list of USER as the shop reads it, and its age."""
+    published = PublishedList.from_json(_stored(config, list_key(user), f"no list for user '{user}': {_no_list(config)}"))
+    table = Table("rank", "item", "score", box=None, header_style="bold")
+    for rank, (item, score) in enumerate(zip(published.items, published.scores, strict=True)):
+        table.add_row(str(rank), item, f"{score:g}")
+    CONSOLE.print(f"list of [bold]{user}[/], made {_age(published.as_of_ms / 1000)} by {published.model}", highlight=False)
+    CONSOLE.print(f"source {published.source}, list_id {published.list_id}", highlight=False)
+    CONSOLE.print(table)
+
+
+@main.command("profile")
+@click.argument("user")
+@config_option
+def show_profile(config: Config, user: str) -> None:
+    """The profile of USER: its newest interactions, and how far the stream was read."""
+    value = _stored(config, profile_key(user), f"no profile for user '{user}': no interaction of theirs was valid, or it expired")
+    profile = decode([value])
+    name_of = {code: name for name, code in INTERACTION_CODES.items()}
+    table = Table("event time (UTC)", "interaction", "item (64-bit hash)", box=None, header_style="bold")
+    for time_s, code, item in zip(key_time_s(profile.key), key_code(profile.key), profile.item, strict=True):
+        table.add_row(_utc(float(time_s)), name_of.get(int(code), f"code {code}"), f"{int(item):016x}")
+    CONSOLE.print(
+        f"profile of [bold]{user}[/]: {profile.n_interactions[0]} interactions, {profile.length[0]} kept, {len(value)} bytes",
+        highlight=False,
+    )
+    if profile.length[0]:
+        CONSOLE.print(f"newest interaction {_age(float(key_time_s(profile.key)[-1]))}", highlight=False)
+    for source, reached in profile.marks[0].tolist():
+        if reached:
+            CONSOLE.print(f"read up to offset {reached - 1} of partition {source >> 32}", highlight=False)
+    CONSOLE.print(table)
+
+
+@main.command("event")
+@click.argument("event_id")
+@config_option
+def show_event(config: Config, event_id: str) -> None:
+    """The event EVENT_ID as it lies in Delta, or in quarantine with the rules it broke."""
+    found = find_event(config.lake_root, event_id)
+    if found is None:
+        raise InputError(
+            f"no event '{event_id}' in {config.lake_root}: it did not come yet, waits for the next commit "
+            f"(every {config.validation.trigger_seconds:g} s), or was sent under another id"
+        )
+    table, row = found
+    CONSOLE.print(f"in [bold]{table}[/], got {_age(row['ingest_time'].timestamp())}", highlight=False)
+    grid = Table(box=None, show_header=False)
+    for name, value in row.items():
+        if value is not None:
+            grid.add_row(name, str(np.asarray(value).tolist() if isinstance(value, np.ndarray) else value))
+    CONSOLE.print(grid)
+
+
+def _stored(config: Config, key: str, otherwise: str) -> bytes:
+    client: Redis = connect(str(with_running_servers(config).redis.url))
+    value = client.get(key)
+    if not isinstance(value, bytes):
+        raise InputError(otherwise)
+    return value
+
+
+def _no_list(config: Config) -> str:
+    every = config.lists.refresh_after_interactions
+    return f"a list is made at the {every}th valid interaction; `liveshelf show profile` tells how many there are"
+
+
+def _age(as_of_s: float) -> str:
+    seconds = time.time() - as_of_s
+    for size, unit in ((86_400 * 365, "years"), (86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit} ago ({_utc(as_of_s)})"
+    return f"{max(seconds, 0):.1f} seconds ago ({_utc(as_of_s)})"
+
+
+def _utc(time_s: float) -> str:
+    return datetime.fromtimestamp(time_s, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+
+
+if __name__ == "__main__":
+    main()

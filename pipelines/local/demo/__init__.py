@@ -1,0 +1,1 @@
+"""The demo: feed, watch, show, and check what came out."""

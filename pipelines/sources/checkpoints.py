@@ -1,0 +1,22 @@
+"""How far a stream has committed, read from its checkpoint on disk."""
+
+import json
+from pathlib import Path
+
+Offsets = dict[int, int]  # by partition: the offset that comes next
+
+
+def committed_offsets(checkpoint: Path, topic: str) -> Offsets:
+    """Where the last committed micro-batch of a Kafka stream ended; empty before the first.
+
+    The log of a batch has three lines: version, metadata, and the end offsets of the source as JSON.
+    """
+    committed = _batch_ids(checkpoint / "commits")
+    if not committed:
+        return {}
+    lines = (checkpoint / "offsets" / str(max(committed))).read_text(encoding="utf-8").splitlines()
+    return {int(partition): offset for partition, offset in json.loads(lines[-1]).get(topic, {}).items()}
+
+
+def _batch_ids(folder: Path) -> list[int]:
+    return [int(path.name) for path in folder.iterdir() if path.name.isdigit()] if folder.is_dir() else []
