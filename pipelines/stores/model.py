@@ -12,6 +12,7 @@ from redis.exceptions import ResponseError
 from pipelines.stores.keys import MODEL_HEAD, patches_key, snapshot_key
 
 TTL_SECONDS = 30 * 24 * 3600
+KEPT_PATCHES = 20  # so that a worker that is a step behind need not load the full copy
 _PATCH, _BATCH_BYTES = b"patch", 8
 RELOAD = b""  # the patch of a step that moved columns: take the snapshot instead
 
@@ -39,11 +40,12 @@ class ModelStore:
         return head.decode() if isinstance(head, bytes) else None
 
     def publish_snapshot(self, lineage: str, snapshot: Snapshot) -> None:
-        """Set the full copy, drop the patches that it holds, and put the lineage in use."""
+        """Set the full copy, drop the patches that it holds but for the last few, and put the lineage in use."""
         value = snapshot.batch_id.to_bytes(_BATCH_BYTES, "little", signed=True) + snapshot.model
         with self._client.pipeline(transaction=True) as pipe:
             pipe.set(snapshot_key(lineage), value, ex=TTL_SECONDS)
-            pipe.xtrim(patches_key(lineage), minid=f"{_entry(snapshot.batch_id)}-1", approximate=False)
+            oldest_kept = max(_entry(snapshot.batch_id) + 1 - KEPT_PATCHES, 0)
+            pipe.xtrim(patches_key(lineage), minid=f"{oldest_kept}-0", approximate=False)
             pipe.set(MODEL_HEAD, lineage, ex=TTL_SECONDS)
             pipe.execute()
 

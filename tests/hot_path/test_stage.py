@@ -1,0 +1,207 @@
+"""The stage and the learner against a real server, without Spark: what Spark adds is in test_stream.py."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from redis import Redis
+
+from pipelines.config import ListsConfig, ModelConfig, ProfileConfig
+from pipelines.features.profile import decode
+from pipelines.hot_path.learner import OnlineLearner
+from pipelines.hot_path.stage import personalize
+from pipelines.hot_path.worker import StageSettings, Worker, worker_for
+from pipelines.lists.document import PublishedList
+from pipelines.stores.connection import connect
+from pipelines.stores.keys import list_key, profile_key
+from pipelines.stores.model import KEPT_PATCHES, ModelStore
+
+TAG = 77
+
+
+@pytest.fixture
+def settings(redis_url) -> StageSettings:
+    worker_for.cache_clear()  # each test is a new process
+    return StageSettings(redis_url, TAG, ProfileConfig(), ListsConfig(n=3), ModelConfig())
+
+
+def some_rows(clicks, first_offset=0, partition=0, start_s=1_570_000_000) -> pa.RecordBatch:
+    """Rows of `to_interactions` from (user, item, event id)."""
+    user, item, event_id = zip(*clicks, strict=True)
+    n = len(clicks)
+    return pa.record_batch(
+        {
+            "user": list(user), "item": list(item),
+            "item_hash": pa.array([hash_of(name) for name in item], pa.int64()),
+            "event_hash": pa.array(np.array(event_id, np.int64)), "code": pa.array([1] * n, pa.int64()),
+            "time_s": pa.array([start_s + number for number in event_id], pa.int64()), "ingest_ms": pa.array([0] * n, pa.int64()),
+            "partition": pa.array([partition] * n, pa.int64()), "offset": pa.array(range(first_offset, first_offset + n), pa.int64()),
+        }
+    )
+
+
+def hash_of(name: str) -> int:
+    return int.from_bytes(name.encode().ljust(8, b"\0")[:8], "little") & (2**63 - 1)
+
+
+def run(settings, batch_id, *batches) -> list[dict]:
+    return list(personalize(settings, batch_id, iter(batches)))
+
+
+def list_of(client: Redis, user: str) -> PublishedList | None:
+    document = client.get(list_key(user))
+    return PublishedList.from_json(document) if document else None
+
+
+FIVE = [("u1", f"i{number}", number) for number in range(5)]
+
+
+def test_the_fifth_interaction_makes_a_list(settings, redis_client):
+    run(settings, 0, some_rows(FIVE[:4]))
+    assert list_of(redis_client, "u1") is None
+
+    (report,) = run(settings, 1, some_rows(FIVE[4:], first_offset=4))
+
+    made = list_of(redis_client, "u1")
+    assert report["n_lists"] == 1 and made and made.source == "personal" and len(made.items) > 0
+
+
+def test_the_very_first_batch_makes_full_lists_without_any_model(settings, redis_client):
+    run(settings, 0, some_rows(FIVE))
+
+    assert len(list_of(redis_client, "u1").items) == 3
+
+
+def test_a_batch_in_several_pieces_is_one_batch(settings, redis_client):
+    (report,) = run(settings, 0, some_rows(FIVE[:2]), some_rows(FIVE[2:], first_offset=2))
+
+    assert report["n_new"] == 5 and report["n_lists"] == 1
+
+
+def test_two_partitions_in_one_task_keep_their_own_marks(settings, redis_client):
+    other = [("u2", "i9", 1)]
+    reports = run(settings, 0, some_rows(FIVE, partition=0), some_rows(other, first_offset=40, partition=1))
+
+    marks = {user: decode([redis_client.get(profile_key(user))]).marks[0, 0].tolist() for user in ("u1", "u2")}
+    assert [report["partition"] for report in reports] == [0, 1]
+    assert marks == {"u1": [TAG, 5], "u2": [1 << 32 | TAG, 41]}
+
+
+def test_a_replay_after_the_write_changes_no_byte_and_gives_the_same_gradient(settings, redis_client):
+    (first,) = run(settings, 0, some_rows(FIVE))
+    before = {key: redis_client.get(key) for key in redis_client.keys("*:{u1}")}
+    worker_for.cache_clear()
+
+    (again,) = run(settings, 0, some_rows(FIVE))
+
+    assert {key: redis_client.get(key) for key in redis_client.keys("*:{u1}")} == before
+    assert (again["n_new"], again["n_replayed"], again["n_lists"]) == (0, 5, 0)
+    assert again["gradient"] == first["gradient"]
+
+
+def test_retries_alone_write_nothing_and_teach_nothing(settings, redis_client):
+    run(settings, 0, some_rows(FIVE))
+    before = redis_client.get(profile_key("u1"))
+
+    (report,) = run(settings, 1, some_rows(FIVE, first_offset=5))
+
+    assert redis_client.get(profile_key("u1")) == before
+    assert report["n_repeated"] == 5
+    assert report["gradient"] == run(settings, 2, some_rows([("u1", "i0", 0)], first_offset=10))[0]["gradient"]
+
+
+def test_an_empty_task_reports_nothing(settings):
+    assert run(settings, 0) == []
+
+
+def test_the_lag_is_from_kafkas_timestamp_to_the_write(settings):
+    (report,) = run(settings, 0, some_rows(FIVE))
+
+    assert len(report["lag_ms"]) == 5 and min(report["lag_ms"]) > 1_700_000_000_000  # ingest_ms is 0 here
+
+
+class FakeBatch:
+    """What the learner asks of a micro-batch."""
+
+    def __init__(self, reports, lineage="query-1"):
+        self._reports, self._lineage = reports, lineage
+        self.sparkSession = self.sparkContext = self
+
+    def toArrow(self):
+        return pa.Table.from_pylist(self._reports)
+
+    def getLocalProperty(self, _name):
+        return self._lineage
+
+
+def a_learner(url, **config) -> OnlineLearner:
+    return OnlineLearner(ModelStore(connect(url)), ModelConfig(**config), on_batch=lambda _: None)
+
+
+def stage_of(batch_id: int) -> list[tuple[str, str, int]]:
+    return [(f"u{user}", f"i{(user + batch_id * step) % 17}", 10 * batch_id + step) for user in range(6) for step in range(3)]
+
+
+def run_stream(settings, learner, batch_ids) -> None:
+    for batch_id in batch_ids:
+        rows = some_rows(stage_of(batch_id), first_offset=100 * batch_id)
+        learner(FakeBatch(run(settings, batch_id, rows)), batch_id)
+
+
+def model_bytes(settings) -> bytes:
+    return Worker(settings).current_model().to_bytes()
+
+
+def test_workers_follow_the_driver(settings):
+    learner = a_learner(settings.redis_url)
+    run_stream(settings, learner, range(4))
+
+    assert worker_for(settings).current_model().to_bytes() == model_bytes(settings) == learner._model.to_bytes()
+
+
+@pytest.mark.parametrize("crash_before", ["patch", "commit"])
+def test_a_driver_that_dies_loses_no_gradient_and_applies_none_twice(settings, redis_client, crash_before):
+    run_stream(settings, a_learner(settings.redis_url), range(4))
+    uninterrupted = model_bytes(settings)
+    redis_client.flushall()
+    worker_for.cache_clear()
+
+    run_stream(settings, a_learner(settings.redis_url), range(2))
+    if crash_before == "patch":  # profiles are written, the step is not
+        run(settings, 2, some_rows(stage_of(2), first_offset=200))
+    else:  # the step is published, the micro-batch not committed
+        run_stream(settings, a_learner(settings.redis_url), [2])
+    worker_for.cache_clear()
+    run_stream(settings, a_learner(settings.redis_url), [2, 3])
+
+    assert model_bytes(settings) == uninterrupted
+
+
+def test_a_new_checkpoint_goes_on_with_the_model_under_a_new_lineage(settings):
+    first = a_learner(settings.redis_url)
+    run_stream(settings, first, range(3))
+    n_known = first._model.n_items
+    second = a_learner(settings.redis_url)
+
+    second(FakeBatch(run(settings, 0, some_rows([("u1", "new", 500)], first_offset=900)), lineage="query-2"), 0)
+
+    assert ModelStore(connect(settings.redis_url)).lineage() == "query-2"
+    assert second._model.n_items == n_known + 1
+    assert model_bytes(settings) == second._model.to_bytes()
+
+
+def test_a_worker_that_slept_through_a_snapshot_takes_it(settings):
+    learner = a_learner(settings.redis_url, snapshot_every_batches=2)
+    run_stream(settings, learner, range(2))
+    sleeper = Worker(settings)
+    sleeper.current_model()
+    run_stream(settings, learner, range(2, 2 * KEPT_PATCHES))
+
+    assert sleeper.current_model().to_bytes() == learner._model.to_bytes()
+
+
+def test_a_full_model_is_trimmed_and_the_workers_follow(settings):
+    learner = a_learner(settings.redis_url, max_items=10)
+    run_stream(settings, learner, range(5))
+
+    assert learner._model.n_items <= 10
+    assert worker_for(settings).current_model().to_bytes() == learner._model.to_bytes()
