@@ -1,0 +1,16 @@
+"""Where the input is sent to."""
+
+from pipelines.config import Config
+from pipelines.local.servers import ensure_topic, with_running_servers
+from pipelines.sinks.kafka import KafkaRecordSink
+
+
+def open_kafka_sink(config: Config) -> KafkaRecordSink:
+    """Connect to the configured Kafka, else the embedded one that runs, and make the topic where it is missing.
+
+    Raises ServerError when there is none.
+    """
+    kafka = config.kafka if config.kafka.bootstrap_servers else with_running_servers(config).kafka
+    address = kafka.bootstrap_servers or ""
+    ensure_topic(address, kafka.topic, kafka.partitions, kafka.max_record_bytes)
+    return KafkaRecordSink(address, kafka.topic, kafka.max_record_bytes)
