@@ -6,6 +6,7 @@ Times are UTC. `ingest_time` is Kafka's timestamp of the record, `event_time` wh
 from pyspark.sql.types import (
     ArrayType,
     BinaryType,
+    BooleanType,
     DateType,
     DoubleType,
     IntegerType,
@@ -84,9 +85,27 @@ EVENTS = StructType(
     ]
 )
 
+# A record on its way through the rules: what `parse_records` makes of it. Of a record that is not parsed, all but the
+# first four and the coordinates is null.
+CHECKED = StructType(
+    [
+        _field("key", BinaryType(), "the record's key, as it came"),
+        _field("value", BinaryType(), "the record's bytes, as they came"),
+        _field("value_bytes", LongType(), "length of value; 0 where there is none"),
+        _field("is_parsed", BooleanType(), "one JSON object, in UTF-8, whose known fields have the contract's types"),
+        *(field for field in EVENT_JSON.fields if field.name != "event_time"),
+        _field("event_time", TimestampType(), "when the user acted, UTC; null where it cannot be read"),
+        _field("event_time_ms", LongType(), "the same in epoch milliseconds"),
+        _field("event_date", DateType(), "day of event_time"),
+        _field("seconds_ahead", DoubleType(), "event_time minus ingest_time"),
+        _field("user", StringType(), "user_id, else anonymous_id"),
+        *COORDINATES,
+    ]
+)
+
 QUARANTINE = StructType(
     [
-        _field("record_id", StringType(), "SHA-256 of key and value: the same bytes are kept once"),
+        _field("record_id", StringType(), "SHA-256 of key and value: the same bytes are kept once in some days"),
         _field("rules", ArrayType(StringType(), False), "names of the broken rules; the suite explains them"),
         _field("key", BinaryType(), "the record's key, as it came"),
         _field("value", BinaryType(), "the record's bytes, as they came"),
@@ -94,6 +113,9 @@ QUARANTINE = StructType(
         *COORDINATES,
     ]
 )
+
+# A judged record, on its way to one of the two tables: all columns of EVENTS and QUARANTINE.
+VERDICTS = StructType([*EVENTS.fields, *(field for field in QUARANTINE.fields if field.name not in EVENTS.names)])
 
 # One row a task of the hot path gives back to the driver. All integers are long: Arrow's int64 is not accepted for `int`.
 HOT_PATH_REPORT = StructType(

@@ -1,0 +1,40 @@
+"""Fields that the contract does not know: kept, not lost. A second look at the JSON, for the path to Delta only."""
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from pipelines.schemas import EVENT_JSON
+
+WHOLE_RECORD = "_record"  # the name under which a record is kept whole
+
+
+def with_extra_fields(events: DataFrame) -> DataFrame:
+    """Add `extra`: unknown top-level fields → their values as JSON text; null where there are none.
+
+    In:   rows of `parse_records`, with `value` and `is_parsed`.
+    Where the fields cannot be told apart (a name twice, a value like NaN that JSON has not) there is one entry,
+    WHOLE_RECORD, with the record's text. Costs half a parse more for each record, and a whole one for each that has
+    such fields.
+    """
+    text = F.col("value").cast("string")
+    n_unknown = F.size(
+        F.array_except(F.json_object_keys(text), _known_names())
+    )  # null where the value is not strict JSON
+    has_unknown = F.col("is_parsed") & F.coalesce(n_unknown > 0, F.lit(True))
+    rows = events.select("*", F.when(has_unknown, text).alias("_text"))
+    rows = rows.select("*", F.from_json("_text", "map<string,variant>").alias("_fields"))
+    unknown = F.map_filter("_fields", lambda name, _: ~name.isin(EVENT_JSON.names))
+    as_text = F.transform_values(unknown, lambda _, value: F.to_json(value))
+    whole = F.create_map(F.lit(WHOLE_RECORD), F.col("_text"))
+    extra = F.when(_is_clear(F.col("_fields")), as_text).when(F.col("_text").isNotNull(), whole)
+    return rows.withColumn("extra", extra).drop("_text", "_fields")
+
+
+def _known_names() -> Column:
+    return F.array(*[F.lit(name) for name in EVENT_JSON.names])
+
+
+def _is_clear(fields: Column) -> Column:
+    """Whether every name is there once, with a value (a JSON null is one)."""
+    names, values = F.map_keys(fields), F.map_values(fields)
+    return (F.size(F.array_distinct(names)) == F.size(names)) & ~F.exists(values, lambda value: value.isNull())

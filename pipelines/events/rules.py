@@ -1,0 +1,68 @@
+"""The suite, compiled once: the names of the rules that a row breaks, as columns that cost next to nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from pathlib import Path
+
+from pyspark.sql import Column, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from pipelines.events.compiler import compile_columns
+from pipelines.events.suite import QUARANTINE, WARN, Rule, load_suite
+
+
+@dataclass(frozen=True)
+class CompiledRules:
+    """The rules of a suite and, for each, a boolean column that is true on a row that breaks it (never null)."""
+
+    rules: tuple[Rule, ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the quarantine rules, in the order of the suite."""
+        return tuple(name for name, _ in self._of(QUARANTINE))
+
+    @property
+    def is_valid(self) -> Column:
+        """Whether a row breaks no quarantine rule. Never null."""
+        return ~_any(self._of(QUARANTINE))
+
+    def broken_rules(self) -> Column:
+        """Names of the quarantine rules that a row breaks, in the order of the suite; empty for a valid row."""
+        return _names_where_true(self._of(QUARANTINE))
+
+    def warnings(self) -> Column:
+        """Names of the rules that a row breaks without being put aside for it."""
+        return _names_where_true(self._of(WARN))
+
+    def _of(self, severity: str) -> list[tuple[str, Column]]:
+        pairs = zip(self.rules, self.columns, strict=True)
+        return [(rule.name, column) for rule, column in pairs if rule.severity == severity]
+
+
+def compile_rules(spark: SparkSession, suite_path: Path, schema: StructType) -> CompiledRules:
+    """Compile the suite for rows of `schema`; a second or two, once, at start.
+
+    Raises RuleError when the suite cannot be read, or a rule cannot be judged row by row.
+    """
+    rules = load_suite(suite_path)
+    # Empty for certain, so that Spark plans what GX asks about the table without running it.
+    nothing = spark.range(1).select([F.lit(None).cast(field.dataType).alias(field.name) for field in schema])
+    return CompiledRules(rules, tuple(compile_columns(nothing.where(F.lit(False)), rules)))
+
+
+def _any(pairs: Sequence[tuple[str, Column]]) -> Column:
+    return reduce(or_, [broken for _, broken in pairs], F.lit(False))
+
+
+def _names_where_true(pairs: Sequence[tuple[str, Column]]) -> Column:
+    none = F.array().cast("array<string>")
+    if not pairs:
+        return none
+    names = F.array(*[F.when(broken, F.lit(name)) for name, broken in pairs])
+    # array_except and not filter: a lambda is interpreted, and would keep the whole row out of generated code
+    return F.when(_any(pairs), F.array_except(names, F.array(F.lit(None).cast("string")))).otherwise(none)
