@@ -1,0 +1,72 @@
+"""What is in a micro-batch, in one small aggregation: counts for the report, bounds for the merges."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import date, datetime, timezone
+from typing import Any
+
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
+
+TimeRange = tuple[datetime, datetime]  # first and last, both inside, UTC
+MAX_RANGES = 32  # beyond, one range for all: a condition as long as a year helps nobody
+
+
+@dataclass
+class BatchSummary:
+    """Counts and bounds of one micro-batch."""
+
+    n_valid: int = 0
+    n_quarantined: int = 0
+    quarantined_by_rule: Counter[str] = field(default_factory=Counter)  # a row that breaks two rules counts for both
+    event_times: list[TimeRange] = field(default_factory=list)  # of the valid events, one per day that has any
+    quarantine_days: tuple[date, date] | None = None  # first and last ingest_date of the quarantined
+
+    def figures(self) -> dict[str, Any]:
+        """Give the part of it that is reported."""
+        return {
+            "n_rows": self.n_valid + self.n_quarantined,
+            "n_valid": self.n_valid,
+            "n_quarantined": self.n_quarantined,
+            "quarantined_by_rule": dict(sorted(self.quarantined_by_rule.items())),
+        }
+
+
+def summarize(rows: DataFrame) -> BatchSummary:
+    """Summarise rows of schemas.VERDICTS: one Spark job, which also fills the batch's cache."""
+    is_valid = F.size("rules") == 0
+    event_us = F.unix_micros("event_time")
+    groups = rows.groupBy("rules", F.when(is_valid, F.col("event_date")).alias("day")).agg(
+        F.count("*").alias("n"),
+        F.min(event_us).alias("first_us"),
+        F.max(event_us).alias("last_us"),
+        F.min("ingest_date").alias("first_ingest"),
+        F.max("ingest_date").alias("last_ingest"),
+    )
+    summary = BatchSummary()
+    for group in groups.collect():
+        _add(summary, group)
+    summary.event_times = _bounded(sorted(summary.event_times))
+    return summary
+
+
+def _add(summary: BatchSummary, group: Row) -> None:
+    if not group.rules:
+        summary.n_valid += group.n
+        summary.event_times.append((_utc(group.first_us), _utc(group.last_us)))
+        return
+    summary.n_quarantined += group.n
+    summary.quarantined_by_rule.update(dict.fromkeys(group.rules, group.n))
+    first, last = summary.quarantine_days or (group.first_ingest, group.last_ingest)
+    summary.quarantine_days = min(first, group.first_ingest), max(last, group.last_ingest)
+
+
+def _bounded(ranges: list[TimeRange]) -> list[TimeRange]:
+    if len(ranges) <= MAX_RANGES:
+        return ranges
+    return [(ranges[0][0], max(last for _, last in ranges))]
+
+
+def _utc(epoch_us: int) -> datetime:
+    seconds, micros = divmod(epoch_us, 1_000_000)
+    return datetime.fromtimestamp(seconds, timezone.utc).replace(microsecond=micros)
