@@ -1,4 +1,4 @@
-"""Send a real log to Kafka, keyed by user, at its own speed or faster."""
+"""Send a real log to Kafka, keyed by user, at any speed."""
 
 import sys
 from pathlib import Path
@@ -22,7 +22,7 @@ from pipelines.sources.log_files import LogLines
 @click.option("--limit", type=click.IntRange(min=1), help="Send the first so many lines. Default: all.")
 @config_option
 def main(file: Path, format_name: str, speed: str, limit: int | None, config: Config) -> None:
-    """Send a real log to Kafka, keyed by user, at its own speed or faster.
+    """Send a real log to Kafka, keyed by user, at any speed.
 
     FILE is a log, plain or gzip, or a folder of them. Sending it again changes nothing: event ids are made from the
     content of each line. Ctrl-C stops after the record at hand, and says how far it got.

@@ -33,10 +33,12 @@ class LogLines:
     def __iter__(self) -> Iterator[bytes]:
         self._bytes_before = 0
         for file in self._files:
-            with file.open("rb") as self._open:
-                yield from self._lines(file, self._open)
-            self._open = None
-            self._bytes_before += file.stat().st_size
+            with file.open("rb") as opened:
+                self._open = opened
+                try:
+                    yield from self._lines(file, opened)
+                finally:  # also when the reader stops in the middle
+                    self._bytes_before, self._open = self.bytes_read, None
 
     def _lines(self, file: Path, opened: BinaryIO) -> Iterator[bytes]:
         try:

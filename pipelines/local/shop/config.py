@@ -21,7 +21,7 @@ class ShopConfig:
     start_ms: int = 1_767_225_600_000  # when the first event happens, epoch ms: 2026-01-01T00:00:00Z
     visitor_share: float = 0.15  # of the people, known by anonymous_id only
     new_item_share: float = 0.2  # of the items, appearing while the shop runs
-    retry_share: float = 0.02  # of the good events, sent again up to 30 s later, the same bytes
+    retry_share: float = 0.02  # of the good events, sent again up to 30 s (a tenth of the run) later
     late_share: float = 0.02  # of the good events, sent minutes to hours after they happened
     broken_share: float = 0.01  # broken records for each good event
     broken_retry_share: float = 0.1  # of the broken records, sent again

@@ -19,6 +19,7 @@ from pipelines.local.shop.writing import EventWriter, WrittenEvent
 
 Kind = Literal["good", "retry", "broken", "broken_retry"]
 RETRY_AFTER_MS = (500, 30_000)
+RETRY_AFTER_SHARE = 0.1  # of the whole run, so that a short one does not end with waiting for retries
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,5 +95,7 @@ class Shop:
         share = self.config.retry_share if is_good else self.config.broken_retry_share
         if self._retry_rng.random() >= share:
             return None
-        later = int(self._retry_rng.integers(*RETRY_AFTER_MS))
+        shortest, longest = RETRY_AFTER_MS
+        longest = min(longest, round(self.config.duration_seconds * 1000 * RETRY_AFTER_SHARE))
+        later = int(self._retry_rng.integers(min(shortest, longest), longest + 1))
         return replace(first, send_at_ms=first.send_at_ms + later, kind="retry" if is_good else "broken_retry")
