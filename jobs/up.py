@@ -24,16 +24,20 @@ Ctrl-C stops both servers; their data stays in {home}."""
 @config_option
 def main(config: Config) -> None:
     """Start the embedded Kafka and Valkey, and keep them until Ctrl-C."""
-    with EmbeddedServers(HOME, config.kafka, config.redis) as servers:
-        kafka = config.kafka
-        ensure_topic(servers.bootstrap_servers, kafka.topic, kafka.partitions, kafka.max_record_bytes)
-        click.echo(f"Kafka   {servers.bootstrap_servers}   topic {kafka.topic}, {kafka.partitions} partitions")
-        click.echo(f"Redis   {without_password(servers.redis_url)}")
-        click.echo(NEXT.format(home=HOME))
-        try:
+    try:
+        with EmbeddedServers(HOME, config.kafka, config.redis) as servers:
+            _prepare(config, servers)
             _watch(servers)
-        except KeyboardInterrupt:
-            click.echo("\nstopping …")
+    except KeyboardInterrupt:
+        click.echo("\nstopped")
+
+
+def _prepare(config: Config, servers: EmbeddedServers) -> None:
+    kafka = config.kafka
+    ensure_topic(servers.bootstrap_servers, kafka.topic, kafka.partitions, kafka.max_record_bytes)
+    click.echo(f"Kafka   {servers.bootstrap_servers}   topic {kafka.topic}, {kafka.partitions} partitions")
+    click.echo(f"Redis   {without_password(servers.redis_url)}")
+    click.echo(NEXT.format(home=HOME))
 
 
 def _watch(servers: EmbeddedServers) -> None:

@@ -18,7 +18,7 @@ def ensure_topic(
     addresses = [address.strip() for address in bootstrap_servers.split(",")]
     try:
         with KafkaAdminClient(bootstrap_servers=addresses, bootstrap_timeout_ms=timeout_ms) as admin:
-            if topic not in admin.list_topics():
+            if topic not in admin.list_topics():  # asking for one that exists may need rights we lack
                 admin.create_topics({topic: options}, wait_for_metadata=True)
     except TopicAlreadyExistsError:
         return  # another process was faster

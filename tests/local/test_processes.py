@@ -2,7 +2,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -65,14 +65,18 @@ def server_of(home: Path) -> psutil.Process:
     return process
 
 
+def becomes_true(condition: Callable[[], bool]) -> bool:
+    retrying = tenacity.Retrying(
+        stop=tenacity.stop_after_delay(10),
+        wait=tenacity.wait_fixed(0.02),
+        retry=tenacity.retry_if_result(lambda value: not value),
+        retry_error_callback=lambda _: False,
+    )
+    return bool(retrying(condition))
+
+
 def has_ended(process: psutil.Process) -> bool:
-    retrying = tenacity.Retrying(stop=tenacity.stop_after_delay(10), wait=tenacity.wait_fixed(0.02))
-    return retrying.wraps(lambda: _assert_ended(process))()
-
-
-def _assert_ended(process: psutil.Process) -> bool:
-    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    return True
+    return becomes_true(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
 
 
 def test_a_process_that_ends_while_it_starts_is_an_error_with_the_end_of_its_log(tmp_path: Path) -> None:
@@ -106,6 +110,7 @@ def test_a_signal_to_the_owner_stops_its_server(
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
 def test_a_server_ends_with_an_owner_that_is_killed(owner: "subprocess.Popen[str]", tmp_path: Path) -> None:
     server = server_of(tmp_path)
+    assert becomes_true(lambda: "time.sleep" in server.cmdline()[2])  # it is past its own check of the parent
     owner.kill()
     assert has_ended(server)
 

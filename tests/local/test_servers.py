@@ -1,3 +1,4 @@
+import fcntl
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from pipelines.config import Config, KafkaConfig, RedisConfig
 from pipelines.errors import ServerError
-from pipelines.local.records import read_record, record_path
+from pipelines.local.records import ProcessId, Record, read_record, record_path, write_record
 from pipelines.local.servers import EmbeddedServers, ensure_topic, with_running_servers
 from tests.servers import MAX_RECORD_BYTES
 
@@ -173,6 +174,26 @@ def test_no_server_at_all_is_an_error_that_says_what_to_start(tmp_path: Path) ->
         with_running_servers(Config(), tmp_path)
     with pytest.raises(ServerError, match="no Redis: start the embedded one with `liveshelf up`, or set REDIS_URL"):
         with_running_servers(Config(kafka=KafkaConfig(bootstrap_servers=NOBODY)), tmp_path)
+
+
+def test_a_record_whose_processes_have_ended_is_no_running_server(tmp_path: Path) -> None:
+    ended = ProcessId(pid=os.getpid(), created=0.0)
+    write_record(record_path(tmp_path, "valkey"), Record(ended, ended, 1))
+    with pytest.raises(ServerError, match="no Redis"):
+        with_running_servers(Config(kafka=KafkaConfig(bootstrap_servers=NOBODY)), tmp_path)
+
+
+def test_nobody_else_can_start_while_we_do(
+    given_kafka: KafkaConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start_valkey(home: Path) -> None:
+        with (home / "run" / "lock").open("a") as file, pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        raise ServerError("the lock was held")
+
+    monkeypatch.setattr("pipelines.local.servers.start_valkey", start_valkey)
+    with pytest.raises(ServerError, match="the lock was held"):
+        EmbeddedServers(tmp_path, given_kafka).__enter__()
 
 
 @pytest.mark.crash
