@@ -1,0 +1,59 @@
+"""File the clickstream in Delta: valid events, and the broken ones with the rules they break.
+
+    liveshelf validate_events
+    spark-submit --properties-file conf/spark-defaults.conf --py-files dist/pyfiles.zip jobs/validate_events.py
+
+\b
+Reads   Kafka topic `clickstream`; the rules in conf/expectations/clickstream.json
+Writes  {lake_root}/events      one row per event_id
+        {lake_root}/quarantine  one row per broken record, with the names of the rules it breaks
+State   {checkpoint_root}/validate_events/v1
+"""  # noqa: D301  click reads the \b
+
+import sys
+
+import click
+
+from jobs._options import config_option, once_option
+from jobs._spark import job_session
+from pipelines.config import Config
+from pipelines.events.extra import with_extra_fields
+from pipelines.events.parse import parse_records
+from pipelines.events.rules import compile_rules
+from pipelines.events.verdicts import with_verdicts
+from pipelines.local.servers import with_running_servers
+from pipelines.sinks.delta import EventTables
+from pipelines.sources.kafka import read_records
+from pipelines.stores.connection import connect
+from pipelines.stores.heartbeat import HeartbeatStore
+from pipelines.streams import start_stream
+
+JOB = "validate_events"
+
+
+@click.command(help=__doc__)
+@config_option
+@once_option
+def main(config: Config, once: bool) -> None:
+    config = with_running_servers(config)
+    validation = config.validation
+    heartbeats = HeartbeatStore(connect(str(config.redis.url)))
+    spark = job_session(JOB)
+
+    records = read_records(spark, config.kafka, max_offsets=validation.max_offsets_per_trigger)
+    events = parse_records(records)
+    rules = compile_rules(spark, validation.suite, events.schema)
+    verdicts = with_verdicts(with_extra_fields(events), rules)
+
+    tables = EventTables(
+        events_path=config.table("events"),
+        quarantine_path=config.table("quarantine"),
+        quarantine_dedupe_days=validation.quarantine_dedupe_days,
+        on_batch=lambda figures: heartbeats.beat(JOB, figures),
+    )
+    checkpoint, every = config.checkpoint(JOB, "v1"), validation.trigger_seconds
+    start_stream(verdicts, tables, name=JOB, checkpoint=checkpoint, once=once, trigger_seconds=every).wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
