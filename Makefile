@@ -33,8 +33,8 @@ bench: dev  ## the hot path, measured; results in benchmarks/results
 	@$(BIN)/python benchmarks/hot_path.py
 
 clean:  ## delete the data, logs and caches of this folder; .venv and the jars stay
-	@if [ -e .liveshelf/run/kafka.json ] || [ -e .liveshelf/run/valkey.json ]; then \
-		$(BIN)/python -m pipelines.local.stop_orphans || exit 1; fi
+	@if ls .liveshelf/run/*.json .liveshelf/*/run/*.json >/dev/null 2>&1; then \
+		$(BIN)/python -m pipelines.local.stop_orphans; fi
 	@find .liveshelf -mindepth 1 -maxdepth 1 ! -name jars ! -name ivy -exec rm -rf {} + 2>/dev/null || true
 	@rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis spark-warehouse metastore_db derby.log build dist
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -20,14 +20,25 @@ def with_running_servers(config: Config, home: Path = HOME) -> Config:
 
     Raises ServerError, with what to start or set, where neither is there.
     """
-    kafka, redis = config.kafka, config.redis
-    if not kafka.bootstrap_servers:
-        port = _running_port("kafka", home, NO_SERVER.format(kind="Kafka", variable=KAFKA_VARIABLE))
-        kafka = kafka.model_copy(update={"bootstrap_servers": f"127.0.0.1:{port}"})
-    if not redis.url:
-        port = _running_port("valkey", home, NO_SERVER.format(kind="Redis", variable=REDIS_VARIABLE))
-        redis = redis.model_copy(update={"url": f"redis://127.0.0.1:{port}/0"})
-    return config.model_copy(update={"kafka": kafka, "redis": redis})
+    return with_running_redis(with_running_kafka(config, home), home)
+
+
+def with_running_kafka(config: Config, home: Path = HOME) -> Config:
+    """Do as `with_running_servers`, for a job that needs no Redis."""
+    if config.kafka.bootstrap_servers:
+        return config
+    port = _running_port("kafka", home, NO_SERVER.format(kind="Kafka", variable=KAFKA_VARIABLE))
+    kafka = config.kafka.model_copy(update={"bootstrap_servers": f"127.0.0.1:{port}"})
+    return config.model_copy(update={"kafka": kafka})
+
+
+def with_running_redis(config: Config, home: Path = HOME) -> Config:
+    """Do as `with_running_servers`, for a job that needs no Kafka."""
+    if config.redis.url:
+        return config
+    port = _running_port("valkey", home, NO_SERVER.format(kind="Redis", variable=REDIS_VARIABLE))
+    redis = config.redis.model_copy(update={"url": f"redis://127.0.0.1:{port}/0"})
+    return config.model_copy(update={"redis": redis})
 
 
 def kafka_origin(address: str) -> str:

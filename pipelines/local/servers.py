@@ -14,7 +14,8 @@ from pipelines.local.processes import OwnedProcess, exit_on_signals
 from pipelines.local.topics import ensure_topic
 from pipelines.local.valkey import start_valkey, valkey_url
 
-__all__ = ["EmbeddedServers", "ensure_topic", "with_running_servers"]
+__all__ = ["SERVER_NAMES", "EmbeddedServers", "ensure_topic", "with_running_servers"]
+SERVER_NAMES = (valkey.NAME, broker.NAME)
 
 
 class EmbeddedServers:
