@@ -16,5 +16,7 @@ def job_session(name: str) -> SparkSession:
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ or SUBMIT_VARIABLE in os.environ
     if not submitted:
         master = os.environ.get("LIVESHELF_MASTER", "local[*]")
+        if master.startswith("local"):
+            os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         os.environ[SUBMIT_VARIABLE] = submit_arguments(DEFAULTS, spark_jars(), master)
     return spark_session(name)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -24,11 +25,12 @@ from pipelines.local.demo.home import demo_home, written_config
 from pipelines.local.demo.watch import JOBS, Watcher
 from pipelines.local.processes import OwnedProcess, last_lines
 from pipelines.local.servers import EmbeddedServers, ensure_topic
-from pipelines.local.shop import ShopConfig, simulate_shop
+from pipelines.local.shop import Shop, ShopConfig
 from pipelines.sinks.kafka import KafkaRecordSink
 from pipelines.sources.log_files import LogLines
 from pipelines.stores.connection import connect
 
+FAST_RATE = 500.0  # events per second of the shop's own time, when --rate is 0
 START_SECONDS = 180.0
 DRAIN_SECONDS = 300.0
 CONSOLE = Console()
@@ -45,7 +47,7 @@ CONSOLE = Console()
 def main(
     config: Config, events: Path | None, format_name: str | None, n_events: int, rate: float, keep: bool, resume: bool
 ) -> None:
-    feed = Feed(_records(events, format_name, n_events), rate or None)
+    feed = Feed(_records(events, format_name, n_events, rate), rate or None)
     home = demo_home(fresh=not resume)
     CONSOLE.print("starting Kafka and Valkey …")
     with EmbeddedServers(home, config.kafka, config.redis) as servers:
@@ -64,15 +66,22 @@ def main(
         raise LiveshelfError("a promise was not kept; see above")
 
 
-def _records(events: Path | None, format_name: str | None, n_events: int) -> Iterator[KafkaRecord]:
+def _records(events: Path | None, format_name: str | None, n_events: int, rate: float) -> Iterator[KafkaRecord]:
     if events is None:
         if format_name:
             raise InputError("--format says what --events holds: give both, or neither for the simulated shop")
-        return iter(simulate_shop(ShopConfig(n_events=n_events)))
+        return (sent.record for sent in _shop_of_today(n_events, rate).records())
     if format_name is None:
         raise InputError(f"{events}: say with --format what it is: {', '.join(FORMATS)}")
     log = log_format(format_name)
     return (read_line(line, log) for line in LogLines(events, log.header))
+
+
+def _shop_of_today(n_events: int, rate: float) -> Shop:
+    """A shop whose events happen as they are sent; sent as fast as it goes, they happened just before."""
+    config = ShopConfig(n_events=n_events, events_per_second=rate or FAST_RATE)
+    begin_s = time.time() - (0.0 if rate else config.duration_seconds)
+    return Shop(replace(config, start_ms=int(begin_s * 1000)))
 
 
 def _run(config: Config, config_path: Path, feed: Feed, jobs: list[OwnedProcess]) -> list[Check]:

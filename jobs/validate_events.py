@@ -27,6 +27,7 @@ from pipelines.sources.kafka import read_records
 from pipelines.stores.connection import connect
 from pipelines.stores.heartbeat import HeartbeatStore
 from pipelines.streams import start_stream
+from pipelines.tally import Tally
 
 JOB = "validate_events"
 
@@ -37,7 +38,7 @@ JOB = "validate_events"
 def main(config: Config, once: bool) -> None:
     config = with_running_servers(config)
     validation = config.validation
-    heartbeats = HeartbeatStore(connect(str(config.redis.url)))
+    heartbeats, tally = HeartbeatStore(connect(str(config.redis.url))), Tally()
     spark = job_session(JOB)
 
     records = read_records(spark, config.kafka, max_offsets=validation.max_offsets_per_trigger)
@@ -49,10 +50,12 @@ def main(config: Config, once: bool) -> None:
         events_path=config.table("events"),
         quarantine_path=config.table("quarantine"),
         quarantine_dedupe_days=validation.quarantine_dedupe_days,
-        on_batch=lambda figures: heartbeats.beat(JOB, figures),
+        on_batch=lambda figures: heartbeats.beat(JOB, tally.add(figures)),
     )
     checkpoint, every = config.checkpoint(JOB, "v1"), validation.trigger_seconds
-    start_stream(verdicts, tables, name=JOB, checkpoint=checkpoint, once=once, trigger_seconds=every).wait()
+    stream = start_stream(verdicts, tables, name=JOB, checkpoint=checkpoint, once=once, trigger_seconds=every)
+    heartbeats.beat(JOB, {"state": "started"})
+    stream.wait()
 
 
 if __name__ == "__main__":

@@ -7,10 +7,13 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Protocol
 
+from pyspark import SparkContext
 from pyspark.sql import DataFrame
 from pyspark.sql.streaming import StreamingQuery
 
 from pipelines.errors import LiveshelfError
+
+POLL_SECONDS = 0.05
 
 
 class BatchSink(Protocol):
@@ -26,32 +29,37 @@ class StopRequested(LiveshelfError):
 class RunningStream:
     """A started query. `wait` returns when it ended, raises what it failed of, and stops it cleanly on SIGTERM or Ctrl-C."""
 
-    def __init__(self, query: StreamingQuery, stop_event: threading.Event) -> None:
+    def __init__(self, query: StreamingQuery, context: SparkContext, stop_event: threading.Event) -> None:
         self.query = query
+        self._context = context
         self._stop = stop_event
 
     def stop(self, *, patience_seconds: float = 60.0) -> None:
-        """End between two micro-batches.
+        """End between two micro-batches. Raises the stream's own error where it failed before.
 
         `query.stop()` inside a Python sink can end in a StackOverflowError (Spark 4.2), so the sink itself refuses the
         next batch; only a stream that has nothing to do is stopped from outside.
         """
         self._stop.set()
+        self._context.setLogLevel("OFF")  # the refusal is ours: Spark would print it with the whole plan
         deadline = time.monotonic() + patience_seconds
         while self.query.isActive and time.monotonic() < deadline:
             if not self.query.status["isTriggerActive"]:
                 self.query.stop()
-            self.query.awaitTermination(0.05) if self.query.isActive else None
+            time.sleep(POLL_SECONDS)
+        self._context.setLogLevel("WARN")
+        error = self.query.exception()
+        if error and StopRequested.__name__ not in str(error):
+            raise error
 
     def wait(self) -> None:
         """Block until the stream ends. Raises the stream's own error unless a stop was asked for."""
         _on_stop_signals(self._stop.set)
         while self.query.isActive and not self._stop.is_set():
-            self._stop.wait(0.2)
+            self._stop.wait(POLL_SECONDS)
         if self._stop.is_set():
             self.stop()
-            return
-        if error := self.query.exception():
+        elif error := self.query.exception():
             raise error
 
 
@@ -64,7 +72,6 @@ def start_stream(
     `trigger_seconds` 0: the next micro-batch begins when the one before has ended.
     """
     stop_event = threading.Event()
-    frame.sparkSession.sparkContext.setLocalProperty("spark.scheduler.pool", name)
     writer = (
         frame.writeStream.queryName(name)
         .option("checkpointLocation", checkpoint)
@@ -74,7 +81,7 @@ def start_stream(
         writer = writer.trigger(availableNow=True)
     elif trigger_seconds:
         writer = writer.trigger(processingTime=f"{int(trigger_seconds * 1000)} milliseconds")
-    return RunningStream(writer.start(), stop_event)
+    return RunningStream(writer.start(), frame.sparkSession.sparkContext, stop_event)
 
 
 def _refusing_when(stopping: Callable[[], bool], sink: BatchSink) -> Callable[[DataFrame, int], None]:

@@ -6,9 +6,10 @@ from pathlib import Path
 import yaml
 
 from pipelines.config import Config
+from pipelines.local import broker, valkey
 from pipelines.local.addresses import HOME
+from pipelines.local.demo.watch import JOBS
 from pipelines.local.processes import clear_the_way
-from pipelines.local.servers import SERVER_NAMES
 
 
 def demo_home(*, fresh: bool) -> Path:
@@ -17,7 +18,7 @@ def demo_home(*, fresh: bool) -> Path:
     Raises ServerError when a demo runs now.
     """
     home = HOME / "demo"
-    for name in SERVER_NAMES:
+    for name in (*JOBS, broker.NAME, valkey.NAME):
         clear_the_way(name, home)
     if fresh:
         shutil.rmtree(home, ignore_errors=True)
