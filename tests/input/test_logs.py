@@ -92,6 +92,8 @@ def test_commas_and_quotes_inside_a_description_are_read():
         (REES46, ROW.replace(b"35.79", b"")),
         (REES46, ROW.replace(b"35.79", b"nan")),
         (REES46, ROW.replace(b" UTC", b" CET")),
+        (REES46, ROW.replace(b" UTC", b"")),
+        (REES46, ROW.replace(b"shiseido", b'"shi"seido')),
         (REES46, ROW.replace(b"2019-10-01", b"2019-13-01")),
         (REES46, ROW.replace(b"shiseido", b"\xff")),
         (REES46, ROW.replace(b"shiseido", b'"shiseido')),
@@ -99,6 +101,7 @@ def test_commas_and_quotes_inside_a_description_are_read():
         (RETAIL, INVOICE.replace(b",6,", b",99999999999999999999999,")),  # no place in JSON
         (RETAIL, INVOICE.replace(b"17850.0", b"17850.5")),
         (RETAIL, INVOICE.replace(b"08:26:00", b"8:26")),
+        (RETAIL, INVOICE.replace(b"08:26:00", b"08:26")),
         (JSONL, b'{"event_id": "e1", '),
         (JSONL, b"[1, 2]"),
         (JSONL, b"\x00"),

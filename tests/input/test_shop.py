@@ -105,6 +105,7 @@ def test_records_are_broken_in_every_way_and_the_huge_one_comes_once(truth):
 def test_the_truth_adds_up(truth, sent, events):
     assert truth.n_sent == len(sent) == truth.n_good + truth.n_broken + truth.n_duplicates
     assert truth.events_by_type == Counter(event["event_type"] for event in events)
+    assert truth.broken_by_kind.total() == truth.n_broken
     assert truth.interactions == Counter(
         event.get("user_id") or event["anonymous_id"] for event in events if event["event_type"] in INTERACTION_TYPES
     )
@@ -147,10 +148,19 @@ def test_new_items_are_not_seen_before_they_appear(shop, events):
     assert all(first_seen.get(shop.catalogue.item_ids[i], CONFIG.n_events) > 0.1 * CONFIG.n_events for i in new)
 
 
-def test_some_consumables_are_bought_again_by_the_same_person(events):
-    bought = Counter((event.get("user_id"), event["item_id"]) for event in events if event["event_type"] == "purchase")
+def test_people_buy_their_staples_again(shop, events):
+    staples = {
+        name: {shop.catalogue.item_ids[item] for item in items}
+        for name, items in zip(shop.people.names, shop.people.staples.tolist(), strict=True)
+    }
+    bought = [
+        (event.get("user_id") or event["anonymous_id"], event["item_id"])
+        for event in events
+        if event["event_type"] == "purchase"
+    ]
 
-    assert sum(n >= 2 for n in bought.values()) > 20
+    assert sum(item in staples[user] for user, item in bought) > 0.3 * len(bought)
+    assert sum(n >= 2 for n in Counter(bought).values()) > 20
 
 
 def test_some_events_are_sent_minutes_to_hours_late(sent):
