@@ -8,7 +8,7 @@ BIN := .venv/bin
 FAST := not spark and not servers and not crash
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench clean local dev python
+.PHONY: help demo test check bench package clean local dev python
 
 help:  ## this text
 	@echo "Liveshelf: real-time personalization for online shops."; echo
@@ -30,7 +30,11 @@ check: dev  ## lint, format, types, fast tests (under a minute)
 	@$(BIN)/python -m pytest -q -m "$(FAST)"
 
 bench: dev  ## the hot path, measured; results in benchmarks/results
-	@$(BIN)/python benchmarks/hot_path.py
+	@$(BIN)/python -m benchmarks.hot_path
+
+package: dev  ## dist/pyfiles.zip, for spark-submit --py-files
+	@rm -rf build dist && $(BIN)/python -m pip wheel -q . --no-deps -w dist && cp dist/*.whl dist/pyfiles.zip
+	@echo "made dist/pyfiles.zip"
 
 clean:  ## delete the data, logs and caches of this folder; .venv and the jars stay
 	@if ls .liveshelf/run/*.json .liveshelf/*/run/*.json >/dev/null 2>&1; then \

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.streaming import StreamingQuery
+from pyspark.sql.streaming.query import StreamingQuery
 from redis import Redis
 from rich.console import Console
 
@@ -74,7 +74,7 @@ def main() -> None:
         CONSOLE.print("parsing the backlog, then through the hot path …")
         figures |= _backlog(spark, config, rules, client)
         CONSOLE.print(f"{EVENTS_PER_SECOND:,} events/s: parsing alone, then the hot path …")
-        figures |= _steady(spark, config, rules, client)
+        figures |= _steady(spark, config, rules)
         figures["lag_p50_to_trigger_ratio"] = figures["lag_p50_ms"] / figures["noop_trigger_ms"]
         publish("hot_path", figures, AIMS)
         spark.stop()
@@ -90,7 +90,9 @@ def _config(folder: Path, servers: EmbeddedServers) -> Config:
 
 def _send_backlog(config: Config) -> None:
     shop = Shop(ShopConfig(n_events=BACKLOG_EVENTS, **SHOP))
-    with KafkaRecordSink(str(config.kafka.bootstrap_servers), config.kafka.topic, config.kafka.max_record_bytes) as sink:
+    with KafkaRecordSink(
+        str(config.kafka.bootstrap_servers), config.kafka.topic, config.kafka.max_record_bytes
+    ) as sink:
         for sent in shop.records():
             sink.send(sent.record)
 
@@ -125,7 +127,9 @@ def _backlog(spark: SparkSession, config: Config, rules: CompiledRules, client: 
     cores = spark.sparkContext.defaultParallelism
     interactions = recorder.total("n_interactions")
     per_event = {
-        "fold": recorder.total("fold_us"), "learn": recorder.total("learn_us"), "score": recorder.total("score_us"),
+        "fold": recorder.total("fold_us"),
+        "learn": recorder.total("learn_us"),
+        "score": recorder.total("score_us"),
         "redis": recorder.total("read_us") + recorder.total("write_us"),
     }
     return {
@@ -134,15 +138,20 @@ def _backlog(spark: SparkSession, config: Config, rules: CompiledRules, client: 
         "hot_to_parse_ratio": hot_rate / parse_rate,
         "us_per_event_parse": cores * 1e6 / parse_rate,
         **{f"us_per_event_{stage}": micros / interactions for stage, micros in per_event.items()},
-        "redis_bytes_per_user": (client.info("memory")["used_memory"] - before - _model_bytes(client)) / _n_users(client),
+        "redis_bytes_per_user": (client.info("memory")["used_memory"] - before - _model_bytes(client))
+        / _n_users(client),
     }
 
 
-def _steady(spark: SparkSession, config: Config, rules: CompiledRules, client: Redis) -> Figures:
+def _steady(spark: SparkSession, config: Config, rules: CompiledRules) -> Figures:
     with _load(config):
-        noop = _start_noop(_parsed_only(_records(spark, config, "latest")), config.checkpoint("noop", "steady"), once=False)
+        noop = _start_noop(
+            _parsed_only(_records(spark, config, "latest")), config.checkpoint("noop", "steady"), once=False
+        )
         time.sleep(WARM_UP_SECONDS)
-        triggers = [progress.durationMs["triggerExecution"] for progress in _progress_during(noop, MEASURED_SECONDS / 2)]
+        triggers = [
+            progress.durationMs["triggerExecution"] for progress in _progress_during(noop, MEASURED_SECONDS / 2)
+        ]
         noop.stop()
 
         recorder = Recorder()
@@ -170,7 +179,9 @@ def _rows_per_second(query: StreamingQuery) -> float:
     """Median over the full micro-batches but the first."""
     full = [p for p in query.recentProgress[1:] if p.numInputRows]
     most = max(p.numInputRows for p in full)
-    return float(np.median([p.numInputRows * 1000 / p.durationMs["triggerExecution"] for p in full if p.numInputRows > most / 2]))
+    return float(
+        np.median([p.numInputRows * 1000 / p.durationMs["triggerExecution"] for p in full if p.numInputRows > most / 2])
+    )
 
 
 def _progress_during(query: StreamingQuery, seconds: float) -> list[Any]:
@@ -187,7 +198,9 @@ def _load(config: Config) -> Iterator[None]:
     """The simulated shop in a process of its own, as far from this one as on this machine it can be."""
     kafka = config.kafka
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        file.write(f"kafka:\n  bootstrap_servers: {kafka.bootstrap_servers}\n  topic: {kafka.topic}\nredis:\n  url: {config.redis.url}\n")
+        file.write(
+            f"kafka:\n  bootstrap_servers: {kafka.bootstrap_servers}\n  topic: {kafka.topic}\nredis:\n  url: {config.redis.url}\n"
+        )
         file.flush()
         seconds = 2 * WARM_UP_SECONDS + 2 * MEASURED_SECONDS + 120
         command = [sys.executable, "-m", "jobs", "simulate", "--config", file.name, "--rate", str(EVENTS_PER_SECOND)]

@@ -12,9 +12,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("jobs.up", "Start the embedded Kafka and Valkey, and keep them until Ctrl-C."),
     "simulate": ("jobs.simulate", "Send the events of a simulated shop to Kafka, or write them to a file."),
     "replay": ("jobs.replay", "Send a real log to Kafka, keyed by user, at any speed."),
-    "validate_events": ("jobs.validate_events", "File the clickstream in Delta: valid events, and the broken ones with the rules they break."),
+    "validate_events": (
+        "jobs.validate_events",
+        "File the clickstream in Delta: valid events, and the broken ones with the rules they break.",
+    ),
     "personalize": ("jobs.personalize", "Keep every active user's profile and list fresh: the hot path."),
-    "reconcile_events": ("jobs.reconcile_events", "Prove that every record of the topic is valid, quarantined or a duplicate: nothing lost."),
+    "reconcile_events": (
+        "jobs.reconcile_events",
+        "Prove that every record of the topic is valid, quarantined or a duplicate: nothing lost.",
+    ),
     "show": ("jobs.show", "Show what is stored of a list, a profile or an event, and how old it is."),
     "config": ("jobs.config", "Explain every key of the configuration, with its default and its value here."),
 }

@@ -18,8 +18,14 @@ def config_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--config`; the function gets the loaded configuration as `config`."""
 
     @click.option(
-        "--config", "config_path", default=DEFAULT_CONFIG, show_default=True, envvar="LIVESHELF_CONFIG", show_envvar=True,
-        type=click.Path(path_type=Path, dir_okay=False), help="YAML file; `liveshelf config` explains its keys.",
+        "--config",
+        "config_path",
+        default=DEFAULT_CONFIG,
+        show_default=True,
+        envvar="LIVESHELF_CONFIG",
+        show_envvar=True,
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="YAML file; `liveshelf config` explains its keys.",
     )
     @functools.wraps(function)
     def run(*args: Any, config_path: Path, **kwargs: Any) -> None:
@@ -34,7 +40,9 @@ def config_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def once_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--once` to a stream."""
-    option = click.option("--once", is_flag=True, help="Process all that is available now, then stop. Default: run for ever.")
+    option = click.option(
+        "--once", is_flag=True, help="Process all that is available now, then stop. Default: run for ever."
+    )
     decorated: Callable[..., Any] = option(function)
     return decorated
 

@@ -52,7 +52,9 @@ def main(
     CONSOLE.print("starting Kafka and Valkey …")
     with EmbeddedServers(home, config.kafka, config.redis) as servers:
         config, config_path = written_config(home, config, servers.bootstrap_servers, servers.redis_url)
-        ensure_topic(servers.bootstrap_servers, config.kafka.topic, config.kafka.partitions, config.kafka.max_record_bytes)
+        ensure_topic(
+            servers.bootstrap_servers, config.kafka.topic, config.kafka.partitions, config.kafka.max_record_bytes
+        )
         jobs = [OwnedProcess(job, home, port=0) for job in JOBS]
         try:
             checks = _run(config, config_path, feed, jobs)
@@ -89,7 +91,9 @@ def _run(config: Config, config_path: Path, feed: Feed, jobs: list[OwnedProcess]
     watcher = Watcher(config, client, feed)
     _start(jobs, config_path, watcher)
     with screen.Screen(CONSOLE) as shown:
-        with KafkaRecordSink(str(config.kafka.bootstrap_servers), config.kafka.topic, config.kafka.max_record_bytes) as sink:
+        with KafkaRecordSink(
+            str(config.kafka.bootstrap_servers), config.kafka.topic, config.kafka.max_record_bytes
+        ) as sink:
             feed.start(sink)
             while feed.is_running:
                 _watch_for(0.25, watcher, shown, jobs, "sending …")
@@ -146,14 +150,19 @@ def _reconciled(config_path: Path, feed: Feed) -> list[Check]:
     return [
         Check("produced = valid + quarantined + duplicates", run.returncode == 0, sums),
         Check("every record that was sent is in Kafka", fates["n_produced"] >= feed.n_sent, f"{feed.n_sent:,} sent"),
-        Check("each distinct record is kept once", n_kept >= feed.n_distinct, f"{n_kept:,} kept, {feed.n_distinct:,} distinct sent"),
+        Check(
+            "each distinct record is kept once",
+            n_kept >= feed.n_distinct,
+            f"{n_kept:,} kept, {feed.n_distinct:,} distinct sent",
+        ),
     ]
 
 
 def _stay(config_path: Path, jobs: list[OwnedProcess], servers: EmbeddedServers) -> None:
     CONSOLE.print(
         f"\nIt all goes on. In another terminal:\n  export LIVESHELF_CONFIG={config_path}\n  liveshelf show list USER\n"
-        "  liveshelf replay FILE --format FORMAT\nCtrl-C ends it.", highlight=False,
+        "  liveshelf replay FILE --format FORMAT\nCtrl-C ends it.",
+        highlight=False,
     )
     try:
         while not servers.dead():

@@ -22,7 +22,7 @@ from pipelines.features.interactions import to_interactions
 from pipelines.hot_path.learner import OnlineLearner
 from pipelines.hot_path.spark import with_personalization
 from pipelines.hot_path.worker import StageSettings
-from pipelines.local.servers import with_running_servers
+from pipelines.local.addresses import with_running_servers
 from pipelines.sources.kafka import read_records
 from pipelines.sources.topics import describe_topic
 from pipelines.stores.connection import connect

@@ -9,7 +9,7 @@ Run it when `validate_events` has caught up: what that has not read yet counts a
 \b
 Reads   Kafka topic `clickstream`, all that it holds; {lake_root}/events and {lake_root}/quarantine
 Writes  nothing
-"""  # noqa: D301  click reads the \b
+"""
 
 import sys
 
@@ -21,7 +21,7 @@ from jobs._spark import job_session
 from pipelines.config import Config
 from pipelines.events.parse import parse_records
 from pipelines.events.reconcile import reconcile, to_claims
-from pipelines.local.servers import with_running_servers
+from pipelines.local.addresses import with_running_servers
 from pipelines.sources.delta import read_table
 from pipelines.sources.kafka import read_all_records
 

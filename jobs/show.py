@@ -20,7 +20,7 @@ from pipelines.config import Config
 from pipelines.errors import InputError
 from pipelines.features.profile import decode, key_code, key_time_s
 from pipelines.lists.document import PublishedList
-from pipelines.local.servers import with_running_servers
+from pipelines.local.addresses import with_running_servers
 from pipelines.schemas import INTERACTION_CODES
 from pipelines.sources.tables import find_event
 from pipelines.stores.connection import connect
@@ -39,11 +39,15 @@ def main() -> None:
 @config_option
 def show_list(config: Config, user: str) -> None:
     """The list of USER as the shop reads it, and its age."""
-    published = PublishedList.from_json(_stored(config, list_key(user), f"no list for user '{user}': {_no_list(config)}"))
+    published = PublishedList.from_json(
+        _stored(config, list_key(user), f"no list for user '{user}': {_no_list(config)}")
+    )
     table = Table("rank", "item", "score", box=None, header_style="bold")
     for rank, (item, score) in enumerate(zip(published.items, published.scores, strict=True)):
         table.add_row(str(rank), item, f"{score:g}")
-    CONSOLE.print(f"list of [bold]{user}[/], made {_age(published.as_of_ms / 1000)} by {published.model}", highlight=False)
+    CONSOLE.print(
+        f"list of [bold]{user}[/], made {_age(published.as_of_ms / 1000)} by {published.model}", highlight=False
+    )
     CONSOLE.print(f"source {published.source}, list_id {published.list_id}", highlight=False)
     CONSOLE.print(table)
 
@@ -53,7 +57,9 @@ def show_list(config: Config, user: str) -> None:
 @config_option
 def show_profile(config: Config, user: str) -> None:
     """The profile of USER: its newest interactions, and how far the stream was read."""
-    value = _stored(config, profile_key(user), f"no profile for user '{user}': no interaction of theirs was valid, or it expired")
+    value = _stored(
+        config, profile_key(user), f"no profile for user '{user}': no interaction of theirs was valid, or it expired"
+    )
     profile = decode([value])
     name_of = {code: name for name, code in INTERACTION_CODES.items()}
     table = Table("event time (UTC)", "interaction", "item (64-bit hash)", box=None, header_style="bold")

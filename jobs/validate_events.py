@@ -8,7 +8,7 @@ Reads   Kafka topic `clickstream`; the rules in conf/expectations/clickstream.js
 Writes  {lake_root}/events      one row per event_id
         {lake_root}/quarantine  one row per broken record, with the names of the rules it breaks
 State   {checkpoint_root}/validate_events/v1
-"""  # noqa: D301  click reads the \b
+"""
 
 import sys
 
@@ -21,7 +21,7 @@ from pipelines.events.extra import with_extra_fields
 from pipelines.events.parse import parse_records
 from pipelines.events.rules import compile_rules
 from pipelines.events.verdicts import with_verdicts
-from pipelines.local.servers import with_running_servers
+from pipelines.local.addresses import with_running_servers
 from pipelines.sinks.delta import EventTables
 from pipelines.sources.kafka import read_records
 from pipelines.stores.connection import connect

@@ -30,7 +30,9 @@ class KafkaConfig(Section):
     bootstrap_servers: str | None = Field(None, description="host:port[,host:port]; none: the embedded broker")
     topic: str = Field("clickstream", description="keyed by user, so that one partition holds all events of a user")
     partitions: int = Field(2, ge=1, description="used when the topic is made; as many as cores that run the hot path")
-    max_record_bytes: int = Field(8_388_608, ge=1024, description="what the embedded topic accepts; the rules refuse less")
+    max_record_bytes: int = Field(
+        8_388_608, ge=1024, description="what the embedded topic accepts; the rules refuse less"
+    )
     max_offsets_per_trigger: int = Field(100_000, ge=1, description="bound of one micro-batch, in records")
 
 
@@ -50,7 +52,9 @@ class RedisConfig(Section):
 class ValidationConfig(Section):
     """How events are checked and filed in Delta."""
 
-    suite: Path = Field(Path("conf/expectations/clickstream.json"), description="the Great Expectations suite: the rules")
+    suite: Path = Field(
+        Path("conf/expectations/clickstream.json"), description="the Great Expectations suite: the rules"
+    )
     trigger_seconds: float = Field(10.0, ge=0, description="how often Delta gets a commit")
     max_offsets_per_trigger: int = Field(200_000, ge=1, description="bound of one micro-batch, in records")
     quarantine_dedupe_days: int = Field(
@@ -85,13 +89,16 @@ class ModelConfig(Section):
     history_half_life_hours: float = Field(24.0, gt=0)
     popularity_half_life_hours: float = Field(24.0, gt=0)
     co_occurrence_half_life_hours: float = Field(24.0 * 30, gt=0)
-    pair_half_life_hours: float = Field(1.0, gt=0, description="two interactions of one user so far apart pair half as strongly")
+    pair_half_life_hours: float = Field(
+        1.0, gt=0, description="two interactions of one user so far apart pair half as strongly"
+    )
     pairs_per_interaction: int = Field(8, ge=0, description="earlier interactions that a new one is paired with")
     neighbours_per_item: int = Field(32, ge=1, description="bounds the model: slots kept for each item")
     max_items: int = Field(200_000, ge=10, description="bounds the model: the least popular items beyond it leave")
-    max_examples_per_task: int = Field(5_000, ge=0, description="learn pairs from at most so many interactions, sampled evenly")
+    max_examples_per_task: int = Field(
+        5_000, ge=0, description="learn pairs from at most so many interactions, sampled evenly"
+    )
     snapshot_every_batches: int = Field(200, ge=1, description="patches between two full copies of the model in Redis")
-
 
     @field_validator("event_weights")
     @classmethod
@@ -111,7 +118,11 @@ class Config(BaseSettings):
     """Everything a job may be told. Unknown keys are refused with the nearest known name."""
 
     model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix="LIVESHELF_", env_nested_delimiter="__", nested_model_default_partial_update=True
+        extra="forbid",
+        frozen=True,
+        env_prefix="LIVESHELF_",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
     )
 
     lake_root: str = Field(".liveshelf/lake", description="folder or object-store URL of the Delta tables")
@@ -125,10 +136,14 @@ class Config(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource, **_: PydanticBaseSettingsSource,
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  the signature is pydantic's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over the file."""
+        """The environment wins over the file; there are no other sources."""
         return env_settings, init_settings
 
     def table(self, name: str) -> str:
@@ -193,5 +208,3 @@ def _section(parents: list[str]) -> type[BaseModel]:
 
 def _is_section(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
-
-

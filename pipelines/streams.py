@@ -9,7 +9,7 @@ from typing import Protocol
 
 from pyspark import SparkContext
 from pyspark.sql import DataFrame
-from pyspark.sql.streaming import StreamingQuery
+from pyspark.sql.streaming.query import StreamingQuery
 
 from pipelines.errors import LiveshelfError
 
@@ -22,7 +22,7 @@ class BatchSink(Protocol):
     def __call__(self, batch: DataFrame, batch_id: int, /) -> None: ...
 
 
-class StopRequested(LiveshelfError):
+class StopRequestedError(LiveshelfError):
     """Ends a stream before a micro-batch begins: nothing of that batch is done, and it comes again at the next start."""
 
 
@@ -49,7 +49,7 @@ class RunningStream:
             time.sleep(POLL_SECONDS)
         self._context.setLogLevel("WARN")
         error = self.query.exception()
-        if error and StopRequested.__name__ not in str(error):
+        if error and StopRequestedError.__name__ not in str(error):
             raise error
 
     def wait(self) -> None:
@@ -87,7 +87,7 @@ def start_stream(
 def _refusing_when(stopping: Callable[[], bool], sink: BatchSink) -> Callable[[DataFrame, int], None]:
     def run(batch: DataFrame, batch_id: int) -> None:
         if stopping():
-            raise StopRequested(f"stopped before batch {batch_id}")
+            raise StopRequestedError(f"stopped before batch {batch_id}")
         sink(batch, batch_id)
 
     return run

@@ -2,7 +2,7 @@
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import StringType, StructField, StructType
+from pyspark.sql.types import BooleanType, StringType, StructField, StructType
 
 from pipelines.schemas import CHECKED, EVENT_JSON
 
@@ -11,7 +11,9 @@ from pipelines.schemas import CHECKED, EVENT_JSON
 MAX_PARSED_BYTES = 1_048_576
 
 _CORRUPT = "_corrupt_record"
-_WRAPPED = StructType([StructField("event", EVENT_JSON), StructField(_CORRUPT, StringType())])
+_WRAPPED = StructType(
+    [StructField("event", EVENT_JSON), StructField("end", BooleanType()), StructField(_CORRUPT, StringType())]
+)
 _JSON_OPTIONS = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": _CORRUPT, "allowSingleQuotes": "false"}
 _MAX_EPOCH_MS = 253_402_300_800_000.0  # the year 10000: beyond it, a cast to timestamp could overflow
 # An empty text says no more than a missing field, and many clients send one for the other.
@@ -29,7 +31,8 @@ def parse_records(records: DataFrame) -> DataFrame:
           where it is neither.
     """
     rows = records.select("*", _parsed_value().alias("parsed"))
-    rows = rows.select("*", F.when(F.col(f"parsed.{_CORRUPT}").isNull(), F.col("parsed.event")).alias("event"))
+    is_whole = F.col("parsed.end") & F.col(f"parsed.{_CORRUPT}").isNull()
+    rows = rows.select("*", F.when(is_whole, F.col("parsed.event")).alias("event"))
     rows = rows.select("*", _time_of(F.col("event.event_time")).alias("event_time"))
     derived = _derived_columns()
     return rows.select(*[derived.get(name, F.col(f"event.{name}")).alias(name) for name in CHECKED.names])
@@ -37,9 +40,9 @@ def parse_records(records: DataFrame) -> DataFrame:
 
 def _parsed_value() -> Column:
     # Spark reads one JSON value and ignores what follows it: of two events in one record the second would vanish.
-    # Inside an outer object the parser meets what follows, and refuses it.
+    # Inside an outer object the parser meets what follows and refuses it, or never comes to the end.
     text = F.col("value").cast("string")
-    wrapped = F.concat(F.lit('{"event":'), text, F.lit("}"))
+    wrapped = F.concat(F.lit('{"event":'), text, F.lit(',"end":true}'))
     is_readable = (F.octet_length("value") <= MAX_PARSED_BYTES) & F.is_valid_utf8(text)
     return F.when(is_readable, F.from_json(wrapped, _WRAPPED, _JSON_OPTIONS))
 

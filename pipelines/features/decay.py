@@ -5,6 +5,8 @@ which no passing of time changes. Moving the landmark by whole half-lives multip
 round. Source: Cormode, Shkapenyuk, Srivastava, Xu, "Forward Decay", ICDE 2009.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,9 +14,10 @@ Floats = NDArray[np.float64]
 HALF_LIVES_PER_LANDMARK = 64  # keeps 2^((t − L)/h) far below the largest float32, 2^127
 
 
-def decay_factor(age_seconds: Floats | float, half_life_seconds: float) -> Floats:
+def decay_factor(age_seconds: NDArray[Any] | float, half_life_seconds: float) -> Floats:
     """2^(−age/h), elementwise. A negative age gives a factor above 1; extreme ages give 0, never NaN."""
-    return np.exp2(-np.asarray(age_seconds, dtype=np.float64) / half_life_seconds)
+    factor: Floats = np.exp2(-np.asarray(age_seconds, dtype=np.float64) / half_life_seconds)
+    return factor
 
 
 def landmark_for(time_s: float, half_life_seconds: float) -> float:

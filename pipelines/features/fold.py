@@ -86,7 +86,8 @@ def fold(profiles: Profiles, batch: Interactions, ring_size: int) -> Fold:
 def _mark_of(marks: Words, source: int) -> Ints:
     """(U,) one past the last offset folded from `source`; 0 where nothing was."""
     ours = marks[:, :, 0] == np.uint64(source)
-    return np.where(ours, marks[:, :, 1], np.uint64(0)).max(axis=1).astype(np.int64)
+    reached: Ints = np.where(ours, marks[:, :, 1], np.uint64(0)).max(axis=1).astype(np.int64)
+    return reached
 
 
 def _stored_by_this_batch(profiles: Profiles, order: Ints, repeated: Flags, replayed: Flags) -> Flags:
@@ -99,11 +100,18 @@ def _stored_by_this_batch(profiles: Profiles, order: Ints, repeated: Flags, repl
     stored = order < len(profiles.key)
     fresh = np.zeros(len(order), np.bool_)
     fresh[stored] = profiles.fresh[order[stored]]
-    return fresh & met_again[run]
+    stored_by_it: Flags = fresh & met_again[run]
+    return stored_by_it
 
 
 def _rewritten(
-    profiles: Profiles, timeline: Timeline, new: Flags, user_of_new: Ints, offset_of_new: Ints, source: int, ring_size: int
+    profiles: Profiles,
+    timeline: Timeline,
+    new: Flags,
+    user_of_new: Ints,
+    offset_of_new: Ints,
+    source: int,
+    ring_size: int,
 ) -> Profiles:
     users = len(profiles.length)
     total = np.bincount(timeline.user, minlength=users)
@@ -133,4 +141,3 @@ def _moved_marks(marks: Words, source: int, user_of_new: Ints, offset_of_new: In
     moved[touched, 0, 0] = np.uint64(source)
     moved[touched, 0, 1] = np.maximum(reached, _mark_of(marks, source))[touched].astype(np.uint64)
     return moved
-

@@ -8,6 +8,7 @@ it does not depend on order, repetition or batching of the events. Format: docs/
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ _CODE_MASK = np.uint64(0x7F)
 Words = NDArray[np.uint64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+Number = TypeVar("Number", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,9 @@ class Profiles:
     """Profiles of U users; their E ring entries lie flat, user by user, oldest first."""
 
     n_interactions: Ints  # (U,) distinct interactions folded so far
-    horizon: Words  # (U,) greatest key that fell off the ring; an event not above it is too old to be told from a repeat
+    horizon: (
+        Words  # (U,) greatest key that fell off the ring; an event not above it is too old to be told from a repeat
+    )
     marks: Words  # (U, 2, 2) (source, offset + 1) of the last event folded; newest source first, zeros where none
     length: Ints  # (U,) ring entries
     key: Words  # (E,) without the fresh bit
@@ -45,7 +49,7 @@ class Profiles:
 def entry_keys(time_s: Ints, event_hash: Words, event_code: Ints) -> Words:
     """Keys of interactions at `time_s` (epoch seconds, UTC) with the low 24 bits of `event_hash`."""
     bits = (event_hash.astype(np.uint64) & np.uint64(0xFFFFFF)) << np.uint64(8)
-    return (time_s.astype(np.uint64) << np.uint64(32)) | bits | event_code.astype(np.uint64)
+    return np.asarray((time_s.astype(np.uint64) << np.uint64(32)) | bits | event_code.astype(np.uint64), np.uint64)
 
 
 def key_time_s(key: Words) -> Ints:
@@ -100,7 +104,11 @@ def encode(profiles: Profiles, users: Ints) -> list[bytes]:
     end = np.cumsum(rows)
     start = end - rows
     words = np.empty((int(rows.sum()), 2), "<u8")
-    sizes = np.uint64(FORMAT_VERSION) | (n_marks.astype(np.uint64) << np.uint64(8)) | (length.astype(np.uint64) << np.uint64(16))
+    sizes = (
+        np.uint64(FORMAT_VERSION)
+        | (n_marks.astype(np.uint64) << np.uint64(8))
+        | (length.astype(np.uint64) << np.uint64(16))
+    )
     words[start, 0] = sizes | (profiles.n_interactions[users].astype(np.uint64) << np.uint64(32))
     words[start, 1] = profiles.horizon[users]
     for slot in range(2):
@@ -119,7 +127,9 @@ def _checked_sizes(header: Words, rows: Ints) -> tuple[Ints, Ints]:
     version = (header & np.uint64(0xFF)).astype(np.int64)
     if (version != FORMAT_VERSION).any():
         found = int(version[version != FORMAT_VERSION][0])
-        raise ProfileFormatError(f"a profile has format {found}, this version reads {FORMAT_VERSION}: rebuild the profiles")
+        raise ProfileFormatError(
+            f"a profile has format {found}, this version reads {FORMAT_VERSION}: rebuild the profiles"
+        )
     n_marks = ((header >> np.uint64(8)) & np.uint64(0xFF)).astype(np.int64)
     length = ((header >> np.uint64(16)) & np.uint64(0xFFFF)).astype(np.int64)
     if (n_marks > 2).any() or (1 + n_marks + length != rows).any():
@@ -127,7 +137,7 @@ def _checked_sizes(header: Words, rows: Ints) -> tuple[Ints, Ints]:
     return n_marks, length
 
 
-def _scatter(size: int, at: Ints, values: NDArray[np.generic]) -> NDArray[np.generic]:
+def _scatter(size: int, at: Ints, values: NDArray[Number]) -> NDArray[Number]:
     out = np.zeros(size, values.dtype)
     out[at] = values
     return out

@@ -7,7 +7,8 @@ from pyspark import TaskContext
 from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from pipelines.hot_path.stage import StageSettings, personalize
+from pipelines.hot_path.stage import personalize
+from pipelines.hot_path.worker import StageSettings
 from pipelines.schemas import HOT_PATH_REPORT
 
 

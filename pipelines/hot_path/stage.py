@@ -50,7 +50,9 @@ class Stopwatch:
         self._last = now
 
 
-def personalize(settings: StageSettings, batch_id: int, batches: Iterator[pa.RecordBatch]) -> Iterator[dict[str, object]]:
+def personalize(
+    settings: StageSettings, batch_id: int, batches: Iterator[pa.RecordBatch]
+) -> Iterator[dict[str, object]]:
     """Run the stage over all rows of a task; yields one report (schemas.HOT_PATH_REPORT) for each Kafka partition in it."""
     gathered = list(batches)
     if not gathered:
@@ -58,14 +60,22 @@ def personalize(settings: StageSettings, batch_id: int, batches: Iterator[pa.Rec
     rows = pa.Table.from_batches(gathered).combine_chunks()
     partitions = rows["partition"].to_numpy()
     for partition in np.unique(partitions).tolist():
-        own = rows.filter(pa.array(partitions == partition)) if len(gathered) > 1 or partitions[0] != partitions[-1] else rows
-        yield personalize_partition(settings, worker_for(settings), batch_id, read_arrivals(own, settings.topic_tag, partition))
+        own = (
+            rows.filter(pa.array(partitions == partition))
+            if len(gathered) > 1 or partitions[0] != partitions[-1]
+            else rows
+        )
+        yield personalize_partition(
+            settings, worker_for(settings), batch_id, read_arrivals(own, settings.topic_tag, partition)
+        )
 
 
 def read_arrivals(rows: pa.Table, topic_tag: int, partition: int) -> Arrivals:
     """Take the columns of `to_interactions` as arrays."""
     user = rows["user"].combine_chunks().dictionary_encode()
-    column = {name: rows[name].to_numpy() for name in ("item_hash", "event_hash", "code", "time_s", "ingest_ms", "offset")}
+    column = {
+        name: rows[name].to_numpy() for name in ("item_hash", "event_hash", "code", "time_s", "ingest_ms", "offset")
+    }
     return Arrivals(
         users=user.dictionary.to_pylist(),
         batch=Interactions(
@@ -81,7 +91,9 @@ def read_arrivals(rows: pa.Table, topic_tag: int, partition: int) -> Arrivals:
     )
 
 
-def personalize_partition(settings: StageSettings, worker: Worker, batch_id: int, arrivals: Arrivals) -> dict[str, object]:
+def personalize_partition(
+    settings: StageSettings, worker: Worker, batch_id: int, arrivals: Arrivals
+) -> dict[str, object]:
     """One read, fold, learn, score, one write. Returns the report."""
     watch = Stopwatch()
     model = worker.current_model()
@@ -99,16 +111,26 @@ def personalize_partition(settings: StageSettings, worker: Worker, batch_id: int
         before.n_interactions, folded.profiles.n_interactions, settings.lists.refresh_after_interactions
     )
     ranker = model.with_items(new_items, folded.timeline) if due.any() else model
-    lists = dict(_lists(ranker, worker.model_version, folded.profiles, np.flatnonzero(due), settings, arrivals.partition))
+    lists = dict(
+        _lists(ranker, worker.model_version, folded.profiles, np.flatnonzero(due), settings, arrivals.partition)
+    )
     watch.lap("score")
 
     n_refused = worker.users.write(_states(arrivals.users, folded, lists))
     watch.lap("write")
     return {
-        "partition": arrivals.partition, "n_interactions": len(arrivals.ingest_ms), "n_new": folded.n_new,
-        "n_repeated": folded.n_repeated, "n_replayed": folded.n_replayed, "n_forgotten": folded.n_forgotten,
-        "n_users": len(arrivals.users), "n_lists": len(lists), "n_refused": n_refused, **watch.laps,
-        "lag_ms": _lags(arrivals, due), "gradient": gradient,
+        "partition": arrivals.partition,
+        "n_interactions": len(arrivals.ingest_ms),
+        "n_new": folded.n_new,
+        "n_repeated": folded.n_repeated,
+        "n_replayed": folded.n_replayed,
+        "n_forgotten": folded.n_forgotten,
+        "n_users": len(arrivals.users),
+        "n_lists": len(lists),
+        "n_refused": n_refused,
+        **watch.laps,
+        "lag_ms": _lags(arrivals, due),
+        "gradient": gradient,
     }
 
 
@@ -158,4 +180,3 @@ def _lags(arrivals: Arrivals, due: Flags) -> NDArray[np.int64]:
     behind = arrivals.ingest_ms[due[arrivals.batch.user]]
     step = max(1, len(behind) // MAX_LAG_SAMPLES)
     return np.asarray(time.time_ns() // 1_000_000 - behind[::step], np.int64)
-

@@ -21,8 +21,12 @@ class PublishedList:
         """The document, scores rounded to four significant digits: they are for people and ties, not for sums."""
         return orjson.dumps(
             {
-                "items": self.items, "scores": [float(f"{score:.4g}") for score in self.scores], "as_of_ms": self.as_of_ms,
-                "model": self.model, "source": self.source, "list_id": self.list_id,
+                "items": self.items,
+                "scores": [float(f"{score:.4g}") for score in self.scores],
+                "as_of_ms": self.as_of_ms,
+                "model": self.model,
+                "source": self.source,
+                "list_id": self.list_id,
             }
         )
 

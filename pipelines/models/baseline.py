@@ -62,7 +62,8 @@ class Baseline:
         if not len(items.item):
             return self
         copy = self._grown(items)
-        column, weight, as_of_s = copy._popularity_of(timeline)
+        item, weight, as_of_s = copy._decayed_by_item(timeline)
+        column = copy._index.find(item)
         added = column >= self.n_items  # what is known already is counted when the patch comes
         copy._popularity.add(column[added], weight[added], as_of_s)
         return copy
@@ -86,9 +87,14 @@ class Baseline:
         first, second, pair_weight = self._pairs_in(timeline, as_of_s, seed)
         return to_bytes(
             {
-                "as_of_s": np.array([as_of_s]), "item": item, "weight": weight,
-                "first": first, "second": second, "pair_weight": pair_weight,
-                "new_item": new_items.item, "new_item_id": new_items.item_id,
+                "as_of_s": np.array([as_of_s]),
+                "item": item,
+                "weight": weight,
+                "first": first,
+                "second": second,
+                "pair_weight": pair_weight,
+                "new_item": new_items.item,
+                "new_item_id": new_items.item_id,
             }
         )
 
@@ -142,9 +148,13 @@ class Baseline:
         return to_bytes(
             {
                 "landmark_s": np.array([self._popularity.landmark_s, self._pairs.landmark_s]),
-                "item": self._index.item[items], "item_id": self._index.item_id[items],
-                "popularity_at": popularity_at, "popularity": self._popularity.total[popularity_at],
-                "row": row, "neighbour": self._pairs.neighbour[row].ravel(), "neighbour_weight": self._pairs.weight[row].ravel(),
+                "item": self._index.item[items],
+                "item_id": self._index.item_id[items],
+                "popularity_at": popularity_at,
+                "popularity": self._popularity.total[popularity_at],
+                "row": row,
+                "neighbour": self._pairs.neighbour[row].ravel(),
+                "neighbour_weight": self._pairs.weight[row].ravel(),
             }
         )
 
@@ -174,11 +184,7 @@ class Baseline:
         weight = np.maximum(self._weight_of_code[key_code(key)], 0.0)
         weight = weight * decay_factor(as_of_s - time_s, self._popularity.half_life_s)
         item, place = np.unique(timeline.item[timeline.learn], return_inverse=True)
-        return item, np.bincount(place, weights=weight, minlength=len(item)), as_of_s
-
-    def _popularity_of(self, timeline: Timeline) -> tuple[Ints, Floats, float]:
-        item, weight, as_of_s = self._decayed_by_item(timeline)
-        return self._index.find(item), weight, as_of_s
+        return item, np.bincount(place, weights=weight, minlength=len(item)).astype(np.float64), as_of_s
 
     def _pairs_in(self, timeline: Timeline, as_of_s: float, seed: int) -> tuple[Words, Words, Floats]:
         """Each interaction to learn from with the same user's few before it, of other items."""
@@ -198,9 +204,9 @@ class Baseline:
     def _pair_weight(self, later: Words, earlier: Words, as_of_s: float) -> Floats:
         positive = np.maximum(self._weight_of_code, 0.0)
         time_s = key_time_s(later)
-        weight = np.sqrt(positive[key_code(later)] * positive[key_code(earlier)])
-        weight = weight * decay_factor(time_s - key_time_s(earlier), self.config.pair_half_life_hours * HOUR_S)
-        return weight * decay_factor(as_of_s - time_s, self._pairs.half_life_s)
+        strength: Floats = np.sqrt(positive[key_code(later)] * positive[key_code(earlier)])
+        nearness = decay_factor(time_s - key_time_s(earlier), self.config.pair_half_life_hours * HOUR_S)
+        return strength * nearness * decay_factor(as_of_s - time_s, self._pairs.half_life_s)
 
     def _unknown_of(self, items: NewItems) -> NewItems:
         unknown = self._index.find(items.item) < 0

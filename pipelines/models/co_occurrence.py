@@ -45,8 +45,10 @@ class CoOccurrence:
         """The same with `n_new` more items that have no neighbours."""
         more = CoOccurrence.empty(n_new, self.neighbour.shape[1], self.half_life_s)
         return CoOccurrence(
-            np.concatenate([self.neighbour, more.neighbour]), np.concatenate([self.weight, more.weight]),
-            self.landmark_s, self.half_life_s,
+            np.concatenate([self.neighbour, more.neighbour]),
+            np.concatenate([self.weight, more.weight]),
+            self.landmark_s,
+            self.half_life_s,
         )
 
     def only(self, column: Ints) -> "CoOccurrence":
@@ -108,13 +110,11 @@ class CoOccurrence:
         return Rows(touched, out.neighbour, out.weight)
 
 
-def _pair_id(row: Ints, neighbour: Ints) -> Ints:
+def _pair_id(row: Ints, neighbour: Ints | Slots) -> Ints:
     return (row.astype(np.int64) << 32) | neighbour.astype(np.int64)
 
 
-def _summed_by_pair(
-    row: Ints, neighbour: Ints, weight: NDArray[np.float64]
-) -> tuple[Ints, Ints, NDArray[np.float64]]:
+def _summed_by_pair(row: Ints, neighbour: Ints, weight: NDArray[np.float64]) -> tuple[Ints, Ints, NDArray[np.float64]]:
     """One entry per (row, neighbour), sorted by both, with the weights added up in the order given."""
     pair = _pair_id(row, neighbour)
     order = np.argsort(pair, kind="stable")

@@ -36,10 +36,13 @@ def describe_topic(kafka: KafkaConfig) -> Topic:
             description = admin.describe_topics([kafka.topic])[0]
             if description["topic_id"] is None:
                 raise ServerError(
-                    f"Kafka at {kafka.bootstrap_servers} has no topic '{kafka.topic}': make it, keyed by user, or run `liveshelf up`"
+                    f"Kafka at {kafka.bootstrap_servers} has no topic '{kafka.topic}': make it, keyed by user, "
+                    "or run `liveshelf up`"
                 )
             partitions = [TopicPartition(kafka.topic, p["partition_index"]) for p in description["partitions"]]
             ends = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
     except KafkaError as error:
-        raise ServerError(f"Kafka at {kafka.bootstrap_servers} does not answer: {error or type(error).__name__}") from error
+        raise ServerError(
+            f"Kafka at {kafka.bootstrap_servers} does not answer: {error or type(error).__name__}"
+        ) from error
     return Topic(UUID(str(description["topic_id"])), {p.partition: at.offset for p, at in ends.items()})

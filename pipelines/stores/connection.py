@@ -13,6 +13,9 @@ def connect(url: str) -> Redis:
     Every write of Liveshelf may be repeated, so a retry after a lost answer is safe.
     """
     return Redis.from_url(
-        url, retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), retries=8),
-        retry_on_error=[RedisConnectionError, RedisTimeoutError], socket_timeout=10, socket_connect_timeout=5,
+        url,
+        retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), retries=8),
+        retry_on_error=[RedisConnectionError, RedisTimeoutError],
+        socket_timeout=10,
+        socket_connect_timeout=5,
     )

@@ -5,6 +5,7 @@ needs a new lineage.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from redis import Redis
 from redis.exceptions import ResponseError
@@ -73,8 +74,8 @@ class ModelStore:
 
     def read_patches(self, lineage: str, after_batch: int) -> list[tuple[int, bytes]]:
         """(batch id, patch) of every step after `after_batch`, oldest first."""
-        entries = self._client.xrange(patches_key(lineage), min=f"{_entry(after_batch) + 1}-0")
-        return [(int(entry.split(b"-")[0]) - 1, fields[_PATCH]) for entry, fields in entries]  # type: ignore[union-attr]
+        entries: Any = self._client.xrange(patches_key(lineage), min=f"{_entry(after_batch) + 1}-0")
+        return [(int(entry.split(b"-")[0]) - 1, fields[_PATCH]) for entry, fields in entries]
 
 
 def _entry(batch_id: int) -> int:

@@ -43,7 +43,9 @@ class UserStore:
     is refused user by user, by comparing marks on the server. Profile and list of a user change together or not at all.
     """
 
-    def __init__(self, client: Redis, *, profile_ttl_seconds: int, list_ttl_seconds: int, chunk_users: int = 200) -> None:
+    def __init__(
+        self, client: Redis, *, profile_ttl_seconds: int, list_ttl_seconds: int, chunk_users: int = 200
+    ) -> None:
         self._client = client
         self._ttls = (profile_ttl_seconds, list_ttl_seconds)
         self._chunk_users = chunk_users  # a script blocks the server: well below a millisecond each
@@ -70,7 +72,7 @@ class UserStore:
             for chunk in self._chunks(states):
                 keys = [key for state in chunk for key in (profile_key(state.user), list_key(state.user))]
                 values = [value for state in chunk for value in (state.profile, state.published or b"")]
-                pipe.evalsha(self._script_sha, len(keys), *keys, *self._ttls, *values)  # type: ignore[arg-type]
+                pipe.evalsha(self._script_sha, len(keys), *keys, *self._ttls, *values)
             return sum(pipe.execute())
 
     def _chunks(self, states: Sequence[UserState]) -> Iterator[Sequence[UserState]]:

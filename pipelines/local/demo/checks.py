@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from redis import Redis
 
@@ -35,12 +36,17 @@ def check_users(config: Config, client: Redis) -> list[Check]:
     n_lists = sum(value is not None for value in _values(client, [list_key(user) for user in entitled]))
     return [
         Check("each profile counts what Delta holds", n_equal == len(counts), f"{n_equal:,} of {len(counts):,} users"),
-        Check(f"a list for each user with {every} interactions", n_lists == len(entitled), f"{n_lists:,} of {len(entitled):,} users"),
+        Check(
+            f"a list for each user with {every} interactions",
+            n_lists == len(entitled),
+            f"{n_lists:,} of {len(entitled):,} users",
+        ),
     ]
 
 
 def _values(client: Redis, keys: Iterable[str]) -> list[bytes | None]:
-    keys, values = iter(keys), []
+    keys = iter(keys)
+    values: list[Any] = []
     while chunk := list(islice(keys, CHUNK)):
-        values += client.mget(chunk)  # type: ignore[arg-type]
+        values += client.mget(chunk)
     return values

@@ -64,7 +64,7 @@ class Feed:
                 self._sink.send(record)
                 self._remember(record)
             self._sink.flush()
-        except Exception as error:  # noqa: BLE001  whatever it was, the main thread raises it
+        except Exception as error:
             self.error = error
 
     def _wait(self, started: float) -> None:

@@ -81,7 +81,11 @@ def featured(now: Observation, clicks: list[tuple[str, str]] | None = None) -> R
             log.add_row(kind, item)
         parts.append(log)
     if len(now.featured_lists) > 1:
-        parts.append(_ranking(now.featured_lists[-1], f"now (version {len(now.featured_lists)})", set(now.featured_lists[0].items)))
+        parts.append(
+            _ranking(
+                now.featured_lists[-1], f"now (version {len(now.featured_lists)})", set(now.featured_lists[0].items)
+            )
+        )
     return Panel(Columns(parts, padding=(0, 4)), title=f"user {now.featured_user}", title_align="left")
 
 
