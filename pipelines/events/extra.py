@@ -12,9 +12,8 @@ def with_extra_fields(events: DataFrame) -> DataFrame:
     """Add `extra`: unknown top-level fields → their values as JSON text; null where there are none.
 
     In:   rows of `parse_records`, with `value` and `is_parsed`.
-    Where the fields cannot be told apart (a name twice, a value like NaN that JSON has not) there is one entry,
-    WHOLE_RECORD, with the record's text. Costs half a parse more for each record, and a whole one for each that has
-    such fields.
+    Where the fields cannot be told apart (a name given twice) there is one entry, WHOLE_RECORD, with the record's text.
+    Costs a third of a parse more for each record, and two whole ones for each that has such fields.
     """
     text = F.col("value").cast("string")
     n_unknown = F.size(

@@ -44,11 +44,24 @@ def _parsed_value() -> Column:
     text = F.col("value").cast("string")
     wrapped = F.concat(F.lit('{"event":'), text, F.lit(',"end":true}'))
     is_readable = (F.octet_length("value") <= MAX_PARSED_BYTES) & F.is_valid_utf8(text)
-    return F.when(is_readable, F.from_json(wrapped, _WRAPPED, _JSON_OPTIONS))
+    return F.when(is_readable & _barrier(), F.from_json(wrapped, _WRAPPED, _JSON_OPTIONS))
+
+
+def _barrier() -> Column:
+    """Return true. Spark moves no filter below it.
+
+    Without it `where` on parsed columns, above all on the rules, is moved below the parse, which is then repeated in the
+    filter for each mention of a column: hundreds of times a record.
+    """
+    return F.spark_partition_id() >= 0  # not deterministic, as far as Spark knows
 
 
 def _derived_columns() -> dict[str, Column]:
-    event_time, ingest_time, is_parsed = F.col("event_time"), F.col("timestamp"), F.col("event").isNotNull()
+    event_time, ingest_time, is_parsed = (
+        F.col("event_time"),
+        F.col("timestamp"),
+        F.col("event").isNotNull() & _barrier(),
+    )
     texts = {name: F.nullif(F.col(f"event.{name}"), F.lit("")) for name in _EMPTY_IS_MISSING}
     return {
         **texts,

@@ -64,5 +64,6 @@ def _names_where_true(pairs: Sequence[tuple[str, Column]]) -> Column:
     if not pairs:
         return none
     names = F.array(*[F.when(broken, F.lit(name)) for name, broken in pairs])
-    # array_except and not filter: a lambda is interpreted, and would keep the whole row out of generated code
-    return F.when(_any(pairs), F.array_except(names, F.array(F.lit(None).cast("string")))).otherwise(none)
+    # The names are put together for broken rows only. Spark keeps this projection out of its whole-stage code because of the
+    # lambda, which is good: inside, the method would grow beyond what Java compiles, at five times the cost of the rules.
+    return F.when(_any(pairs), F.filter(names, lambda name: name.isNotNull())).otherwise(none)
