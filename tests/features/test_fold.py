@@ -14,7 +14,9 @@ RING = 5
 USERS = 3
 
 # (user, second, event id, item)
-an_event = st.tuples(st.integers(0, USERS - 1), st.integers(0, 40), st.integers(0, 30)).map(lambda e: (*e, e[2] % 7 + 1))
+an_event = st.tuples(st.integers(0, USERS - 1), st.integers(0, 40), st.integers(0, 30)).map(
+    lambda e: (*e, e[2] % 7 + 1)
+)
 
 
 def interactions(events, first_offset=0, source=SOURCE) -> Interactions:

@@ -30,11 +30,15 @@ def some_rows(clicks, first_offset=0, partition=0, start_s=1_570_000_000) -> pa.
     n = len(clicks)
     return pa.record_batch(
         {
-            "user": list(user), "item": list(item),
+            "user": list(user),
+            "item": list(item),
             "item_hash": pa.array([hash_of(name) for name in item], pa.int64()),
-            "event_hash": pa.array(np.array(event_id, np.int64)), "code": pa.array([1] * n, pa.int64()),
-            "time_s": pa.array([start_s + number for number in event_id], pa.int64()), "ingest_ms": pa.array([0] * n, pa.int64()),
-            "partition": pa.array([partition] * n, pa.int64()), "offset": pa.array(range(first_offset, first_offset + n), pa.int64()),
+            "event_hash": pa.array(np.array(event_id, np.int64)),
+            "code": pa.array([1] * n, pa.int64()),
+            "time_s": pa.array([start_s + number for number in event_id], pa.int64()),
+            "ingest_ms": pa.array([0] * n, pa.int64()),
+            "partition": pa.array([partition] * n, pa.int64()),
+            "offset": pa.array(range(first_offset, first_offset + n), pa.int64()),
         }
     )
 
@@ -138,7 +142,11 @@ def a_learner(url, **config) -> OnlineLearner:
 
 
 def stage_of(batch_id: int) -> list[tuple[str, str, int]]:
-    return [(f"u{user}", f"i{(user + batch_id * step) % 17}", 10 * batch_id + step) for user in range(6) for step in range(3)]
+    return [
+        (f"u{user}", f"i{(user + batch_id * step) % 17}", 10 * batch_id + step)
+        for user in range(6)
+        for step in range(3)
+    ]
 
 
 def run_stream(settings, learner, batch_ids) -> None:

@@ -22,8 +22,10 @@ def a_timeline(*rows: tuple[int, int, str, int]) -> Timeline:
     user, ago, kind, item = zip(*ordered, strict=True)
     codes = np.array([INTERACTION_CODES[name] for name in kind])
     return Timeline(
-        user=np.array(user), key=entry_keys(NOW_S - np.array(ago), np.arange(len(user), dtype=np.uint64), codes),
-        item=np.array(item, np.uint64), learn=np.ones(len(user), np.bool_),
+        user=np.array(user),
+        key=entry_keys(NOW_S - np.array(ago), np.arange(len(user), dtype=np.uint64), codes),
+        item=np.array(item, np.uint64),
+        learn=np.ones(len(user), np.bool_),
     )
 
 
@@ -89,7 +91,9 @@ def test_the_mixture_is_a_distribution():
     np.testing.assert_allclose(scores.sum(axis=1), [1, 1], rtol=1e-5)
 
 
-a_row = st.tuples(st.integers(0, 4), st.integers(0, 10**7), st.sampled_from(list(INTERACTION_CODES)), st.integers(1, 12))
+a_row = st.tuples(
+    st.integers(0, 4), st.integers(0, 10**7), st.sampled_from(list(INTERACTION_CODES)), st.integers(1, 12)
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -127,7 +131,9 @@ def test_an_item_is_ranked_before_the_model_knows_it():
 
 def test_the_least_popular_items_leave_a_model_that_is_full():
     config = ModelConfig(max_items=10)
-    model = learned(a_timeline(*[(0, 20 - item, "click", item) for item in range(1, 13)], (1, 0, "purchase", 1)), config=config)
+    model = learned(
+        a_timeline(*[(0, 20 - item, "click", item) for item in range(1, 13)], (1, 0, "purchase", 1)), config=config
+    )
 
     assert model.trim() and model.n_items == 9
     assert "i1" in model.item_ids.tolist() and "i2" not in model.item_ids.tolist()
