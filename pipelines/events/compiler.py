@@ -90,12 +90,9 @@ def _condition_metric(engine: Any, rule: Rule) -> Any:
 
 
 def _why(aborted: dict[Any, Any], metric_id: Any) -> str:
+    # Where the condition itself is not among the aborted, what it needs is.
     failed: Any = aborted.get(metric_id) or next(iter(aborted.values()), {})
-    reasons = failed.get("exception_info") or [] if isinstance(failed, dict) else []
-    return (
-        "; ".join(sorted({str(getattr(reason, "exception_message", reason)) for reason in reasons}))
-        or "no reason given"
-    )
+    return str(failed.get("exception_info", {}).get("exception_message") or "no reason given")
 
 
 def _in_domain(engine: Any, domain: dict[str, Any]) -> Column:
