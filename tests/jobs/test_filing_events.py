@@ -37,7 +37,7 @@ class Shop:
             "checkpoint_root": str(root / "checkpoints"),
             "kafka": {"bootstrap_servers": bootstrap_servers, "topic": topic},
             "redis": {"url": redis_url},
-            "validation": {"suite": str(SUITE), "max_offsets_per_trigger": 8},
+            "validation": {"suite": str(SUITE), "max_offsets_per_trigger": 12},
         }
         self.config.write_text(yaml.safe_dump(settings))
 
