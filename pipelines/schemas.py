@@ -134,7 +134,11 @@ HOT_PATH_REPORT = StructType(
         _field("learn_us", LongType(), "the gradient"),
         _field("score_us", LongType(), "scoring and making lists"),
         _field("write_us", LongType(), "writing profiles and lists"),
-        _field("lag_ms", ArrayType(LongType(), False), "event in Kafka → list written, a sample of the events behind the lists"),
+        _field(
+            "lag_ms",
+            ArrayType(LongType(), False),
+            "event in Kafka → list written, a sample of the events behind the lists",
+        ),
         _field("gradient", BinaryType(), "what the task's events add to the model"),
     ]
 )

@@ -23,7 +23,9 @@ def test_the_zip_holds_the_packages_and_nothing_else(wheel):
 
     roots = {name.split("/")[0] for name in names if ".dist-info" not in name}
     assert roots == {"jobs", "pipelines"}
-    sources = {str(path.relative_to(PROJECT)) for room in ("jobs", "pipelines") for path in (PROJECT / room).rglob("*.py")}
+    sources = {
+        str(path.relative_to(PROJECT)) for room in ("jobs", "pipelines") for path in (PROJECT / room).rglob("*.py")
+    }
     assert {name for name in names if name.endswith(".py")} == sources
 
 

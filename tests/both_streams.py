@@ -1,0 +1,98 @@
+"""Both streams as processes of their own over one topic: run to the end, killed in the middle, compared."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import yaml
+from deltalake import DeltaTable
+from redis import Redis
+
+from pipelines.config import Config, load_config
+from pipelines.features.profile import decode
+from pipelines.sources.checkpoints import committed_offsets
+from pipelines.stores.connection import connect
+
+PROJECT = Path(__file__).parents[1]
+JOBS = ("validate_events", "personalize")
+
+
+class BothStreams:
+    """Both streams over one topic, with tables, checkpoints and a Redis database of their own."""
+
+    def __init__(self, name: str, folder: Path, servers, topic: str, redis_db: int) -> None:
+        home = folder / name
+        home.mkdir()
+        self.path = home / "config.yaml"
+        values = {
+            "lake_root": str(home / "lake"),
+            "checkpoint_root": str(home / "checkpoints"),
+            "kafka": {"bootstrap_servers": servers.bootstrap_servers, "topic": topic, "max_offsets_per_trigger": 200},
+            "redis": {"url": servers.redis_url.replace("/0", f"/{redis_db}")},
+            "validation": {
+                "trigger_seconds": 0,
+                "max_offsets_per_trigger": 500,
+                "suite": str(PROJECT / "conf/expectations/clickstream.json"),
+            },
+        }
+        self.path.write_text(yaml.safe_dump(values))
+        self.config: Config = load_config(self.path)
+        self.client: Redis = connect(values["redis"]["url"])
+        self.client.flushdb()
+
+    def start(self, job: str, *arguments: str) -> subprocess.Popen:
+        command = [sys.executable, "-m", "jobs", job, "--config", str(self.path), *arguments]
+        log = (self.path.parent / f"{job}.log").open("ab")
+        return subprocess.Popen(command, cwd=PROJECT, stdout=log, stderr=log, start_new_session=True)
+
+    def finish(self) -> None:
+        """Run both to the end of the topic."""
+        running = {job: self.start(job, "--once") for job in JOBS}
+        codes = {job: process.wait(300) for job, process in running.items()}
+        assert codes == dict.fromkeys(JOBS, 0), (self.path.parent / "personalize.log").read_text()[-3_000:]
+
+    def kill_in_mid_stream(self, chance: random.Random) -> dict[str, int]:
+        """Start both for ever, kill each with its JVM soon after its first commit; returns the records each had committed."""
+        before = {job: self.committed(job) for job in JOBS}
+        running = {job: self.start(job) for job in JOBS}
+        reached = {}
+        deadline = time.monotonic() + 240
+        while running and time.monotonic() < deadline:
+            for job, process in list(running.items()):
+                assert process.poll() is None, f"{job} ended by itself"
+                if self.committed(job) > before[job]:
+                    time.sleep(chance.uniform(0, 0.4))
+                    os.killpg(process.pid, signal.SIGKILL)
+                    running.pop(job).wait()
+                    reached[job] = self.committed(job)
+            time.sleep(0.02)
+        assert not running, f"{list(running)} committed nothing in time"
+        return reached
+
+    def committed(self, job: str) -> int:
+        return sum(committed_offsets(Path(self.config.checkpoint(job, "v1")), self.config.kafka.topic).values())
+
+    def table(self, name: str) -> list[str]:
+        """Every row, as text, in an order of its own."""
+        rows = DeltaTable(self.config.table(name)).to_pyarrow_table().to_pylist()
+        return sorted(repr(sorted(row.items())) for row in rows)
+
+    def profiles(self) -> dict[bytes, tuple]:
+        """What each profile says; not which entries the last write added, for that depends on where the stream was cut."""
+        out = {}
+        for key in self.client.scan_iter("profile:*", count=1_000):
+            profile = decode([self.client.get(key)])
+            out[key] = tuple(
+                getattr(profile, name).tolist() for name in ("n_interactions", "horizon", "marks", "key", "item")
+            )
+        return out
+
+    def values(self, pattern: str) -> dict[bytes, bytes]:
+        return {key: self.client.get(key) for key in self.client.scan_iter(pattern, count=1_000)}
+
+    def listed_users(self) -> set[bytes]:
+        return set(self.client.scan_iter("list:*", count=1_000))

@@ -1,0 +1,89 @@
+"""The README is executed: every command in it is run here, long ones on less data."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
+KEPT_DEMO = 'make demo ARGS="--keep --n-events 4000 --rate 0"'
+# what is run instead of a command of the README, and why
+INSTEAD = {
+    "make demo": KEPT_DEMO,  # less data; once for both
+    "make demo ARGS=--keep": KEPT_DEMO,
+    "make test": "make -n test",  # it is what runs this
+}
+LOOKING = ("export ", ".venv/bin/liveshelf ")  # run beside the kept demo
+
+
+def commands() -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    return [line.strip() for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def run(script: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        ["bash", "-ec", script], cwd=PROJECT, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def kept_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    log = tmp_path_factory.mktemp("demo") / "demo.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            ["bash", "-ec", KEPT_DEMO], cwd=PROJECT, stdout=out, stderr=out, start_new_session=True
+        )
+    deadline = time.monotonic() + 420
+    while "Ctrl-C ends it" not in log.read_text() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.5)
+    yield log
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(90) == 0, log.read_text()
+
+
+def test_the_readme_has_commands():
+    assert {"make demo", "make test", "make package"} <= set(commands())
+
+
+@pytest.mark.servers
+@pytest.mark.spark
+def test_the_demo_keeps_its_promises(kept_demo):
+    shown = kept_demo.read_text()
+
+    assert "Ctrl-C ends it" in shown and "✗" not in shown, shown
+    assert shown.count("✓") == 5
+
+
+@pytest.mark.servers
+@pytest.mark.spark
+def test_looking_inside_works_while_the_demo_runs(kept_demo):
+    looks = [command for command in commands() if command.startswith(LOOKING)]
+    assert len(looks) >= 4
+
+    result = run("\n".join(looks))
+
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if not c.startswith(LOOKING)])
+def test_every_other_command_runs(command, request):
+    instead = INSTEAD.get(command, command)
+    if instead == KEPT_DEMO:
+        return  # test_the_demo_keeps_its_promises
+    result = run(instead)
+
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_every_file_that_the_documents_name_exists():
+    for document in [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *(PROJECT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
+            if not target.startswith("http"):
+                assert (document.parent / target).exists(), f"{document.name}: {target}"
