@@ -103,14 +103,27 @@ class Baseline:
         new_items = _distinct_items(parts)
         before = self.n_items
         self._become(self._grown(self._unknown_of(new_items)))
-        touched, rows = [np.arange(before, self.n_items)], [np.empty(0, np.int64)]
+        touched = [np.arange(before, self.n_items)]
         for part in parts:
             column = self._index.find(part["item"])
             self._popularity.add(column, part["weight"], float(part["as_of_s"][0]))
             touched.append(column)
-            first, second = self._index.find(part["first"]), self._index.find(part["second"])
-            rows.append(self._pairs.add(first, second, part["pair_weight"], float(part["as_of_s"][0])).column)
-        return self._state_of(slice(before, None), np.unique(np.concatenate(touched)), np.unique(np.concatenate(rows)))
+        rows = self._add_pairs([part for part in parts if len(part["first"])])
+        return self._state_of(slice(before, None), np.unique(np.concatenate(touched)), rows)
+
+    def _add_pairs(self, parts: list[Arrays]) -> Ints:
+        """Add the pairs of all parts at once, decayed to the newest of them. Returns the rows that changed."""
+        if not parts:
+            return np.empty(0, np.int64)
+        as_of_s = max(float(part["as_of_s"][0]) for part in parts)
+        weights = [
+            part["pair_weight"] * decay_factor(as_of_s - float(part["as_of_s"][0]), self._pairs.half_life_s)
+            for part in parts
+        ]
+        first, second = (
+            self._index.find(np.concatenate([part[name] for part in parts])) for name in ("first", "second")
+        )
+        return self._pairs.add(first, second, np.concatenate(weights), as_of_s).column
 
     def trim(self) -> bool:
         if self.n_items <= self.config.max_items:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.features.decay import decay_factor, landmark_for
-from pipelines.features.profile import Ints
+from pipelines.features.profile import Flags, Ints
 
 Slots = NDArray[np.int32]
 Weights = NDArray[np.float32]
@@ -69,7 +69,7 @@ class CoOccurrence:
         """Add pairs, in both directions, with weights decayed to `as_of_s`. Returns the rows that changed."""
         self.rebase(max(self.landmark_s, landmark_for(as_of_s, self.half_life_s)))
         scaled = weight / decay_factor(as_of_s - self.landmark_s, self.half_life_s)
-        row, neighbour, added = _summed_by_pair(
+        row, neighbour, added, _ = _summed_by_pair(
             np.concatenate([first, second]), np.concatenate([second, first]), np.concatenate([scaled, scaled])
         )
         touched = np.unique(row)
@@ -90,35 +90,36 @@ class CoOccurrence:
     def _strongest(self, touched: Ints, row: Ints, neighbour: Ints, added: NDArray[np.float64]) -> Rows:
         """The K strongest of what the touched rows held and what is added to them."""
         slots = self.neighbour.shape[1]
-        place, slot = np.nonzero(self.neighbour[touched] != EMPTY)
-        held_row = touched[place]
-        held, held_weight = self.neighbour[held_row, slot], self.weight[held_row, slot]
-        all_row, all_neighbour, all_weight = _summed_by_pair(
-            np.concatenate([held_row, row]), np.concatenate([held, neighbour]), np.concatenate([held_weight, added])
+        before, weight_before = self.neighbour[touched], self.weight[touched]
+        held_row, slot = np.nonzero(before != EMPTY)
+        all_row, all_neighbour, all_weight, is_held = _summed_by_pair(
+            np.concatenate([held_row, np.searchsorted(touched, row)]),
+            np.concatenate([before[held_row, slot], neighbour]),
+            np.concatenate([weight_before[held_row, slot], added]),
+            n_held=len(held_row),
         )
-        is_newcomer = ~np.isin(_pair_id(all_row, all_neighbour), _pair_id(held_row, held))
-        weakest = np.where((self.neighbour[all_row] != EMPTY).all(axis=1), self.weight[all_row].min(axis=1), 0.0)
-        all_weight = all_weight + np.where(is_newcomer, weakest, 0.0)
+        weakest = np.where((before != EMPTY).all(axis=1), weight_before.min(axis=1), 0.0)
+        all_weight = all_weight + np.where(is_held, 0.0, weakest[all_row])
 
-        order = np.lexsort((all_neighbour, -all_weight, all_row))  # ties: the older item first
-        rank = np.arange(len(order)) - np.searchsorted(all_row[order], all_row[order])
-        kept = order[rank < slots]
+        order = np.argsort(-all_weight, kind="stable")  # ties: the older item first
+        order = order[np.argsort(all_row[order], kind="stable")]
+        rank = np.arange(len(order)) - np.searchsorted(all_row, all_row)  # all_row is sorted, so it is all_row[order]
+        strongest = rank < slots
         out = CoOccurrence.empty(len(touched), slots, self.half_life_s)
-        at = np.searchsorted(touched, all_row[kept])
-        out.neighbour[at, rank[rank < slots]] = all_neighbour[kept]
-        out.weight[at, rank[rank < slots]] = all_weight[kept]
+        out.neighbour[all_row[strongest], rank[strongest]] = all_neighbour[order[strongest]]
+        out.weight[all_row[strongest], rank[strongest]] = all_weight[order[strongest]]
         return Rows(touched, out.neighbour, out.weight)
 
 
-def _pair_id(row: Ints, neighbour: Ints | Slots) -> Ints:
-    return (row.astype(np.int64) << 32) | neighbour.astype(np.int64)
-
-
-def _summed_by_pair(row: Ints, neighbour: Ints, weight: NDArray[np.float64]) -> tuple[Ints, Ints, NDArray[np.float64]]:
-    """One entry per (row, neighbour), sorted by both, with the weights added up in the order given."""
-    pair = _pair_id(row, neighbour)
+def _summed_by_pair(
+    row: Ints, neighbour: Ints, weight: NDArray[np.float64], n_held: int = 0
+) -> tuple[Ints, Ints, NDArray[np.float64], Flags]:
+    """One entry per (row, neighbour), sorted by both: the weights added up in the order given, and whether any is of the
+    first `n_held`.
+    """
+    pair = (row.astype(np.int64) << 32) | neighbour.astype(np.int64)
     order = np.argsort(pair, kind="stable")
     pair = pair[order]
     start = np.flatnonzero(np.concatenate([[True], pair[1:] != pair[:-1]])) if len(pair) else np.empty(0, np.int64)
     total = np.add.reduceat(weight[order], start) if len(pair) else weight
-    return pair[start] >> 32, pair[start] & 0xFFFFFFFF, total
+    return pair[start] >> 32, pair[start] & 0xFFFFFFFF, total, order[start] < n_held

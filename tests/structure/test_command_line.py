@@ -42,7 +42,14 @@ def test_a_job_is_found_under_its_name_with_a_hyphen_too():
 
 
 def test_help_of_all_loads_no_spark():
-    code = "import sys; from jobs.__main__ import main\ntry: main(['--help'])\nexcept SystemExit: pass\nprint('pyspark' in sys.modules)"
+    code = """
+import sys
+from jobs.__main__ import main
+try:
+    main(["--help"])
+except SystemExit:
+    print("pyspark" in sys.modules)
+"""
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT)
 
     assert run.stdout.splitlines()[-1] == "False"
