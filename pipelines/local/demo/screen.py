@@ -66,7 +66,7 @@ def figures(now: Observation, rate: float) -> RenderableType:
     rules = Table.grid(padding=(0, 2))
     for rule, count in _by_count(now):
         rules.add_row(rule, f"{count:,}")
-    title = f"quarantined: {now.figure('validate_events', 'n_quarantined'):,}"
+    title = f"broken records: {now.figure('validate_events', 'n_quarantined'):,}, by rule"
     return Columns([Panel(counts, title="stream", title_align="left"), Panel(rules, title=title, title_align="left")])
 
 
@@ -93,7 +93,7 @@ def one_line(now: Observation, rate: float, doing: str) -> str:
     """The same in a log."""
     return (
         f"{doing}  sent {now.n_sent:,} ({rate:,.0f}/s)  filed {now.n_committed['validate_events']:,}  "
-        f"quarantined {now.figure('validate_events', 'n_quarantined'):,}  users {now.n_users:,}  "
+        f"broken {now.figure('validate_events', 'n_quarantined'):,}  users {now.n_users:,}  "
         f"lists {now.figure('personalize', 'n_lists'):,}  event → list {_lag(now)}"
     )
 
