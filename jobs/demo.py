@@ -61,7 +61,7 @@ def main(
             if keep:
                 _stay(config_path, jobs, servers)
         finally:
-            feed.stop() if feed.is_running else None
+            feed.stop()
             for job in jobs:
                 job.stop()
     if not all(check.is_kept for check in checks):
@@ -95,6 +95,9 @@ def _run(config: Config, config_path: Path, feed: Feed, jobs: list[OwnedProcess]
             str(config.kafka.bootstrap_servers), config.kafka.topic, config.kafka.max_record_bytes
         ) as sink:
             feed.start(sink)
+            while feed.is_running and not all(watcher.look().n_committed.values()):
+                _watch_for(0.25, watcher, shown, jobs, "warming up: the first micro-batches …")
+            feed.go_on()
             while feed.is_running:
                 _watch_for(0.25, watcher, shown, jobs, "sending …")
         if feed.error:

@@ -14,6 +14,8 @@ from pipelines.schemas import INTERACTION_TYPES
 from pipelines.sinks.kafka import KafkaRecordSink
 
 LOOK_AHEAD = 50_000  # records looked through for the user to be featured
+SHORTEST_WAIT_SECONDS = 0.001
+WARM_UP_RECORDS = 100  # sent first: the first micro-batches of a new JVM take seconds
 FEATURED_AT_MOST = 40  # interactions: with many more, one list hardly differs from the next
 
 
@@ -27,7 +29,7 @@ class Feed:
         self._records: Iterator[KafkaRecord] = chain(ahead, iterator)
         self._rate = events_per_second
         self._distinct = DistinctRecords()
-        self._stop = threading.Event()
+        self._stop, self._is_warm = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
         self._sink: KafkaRecordSink | None = None
         self.featured_clicks: list[tuple[str, str]] = []  # (event type, item) of the featured user, as sent
@@ -39,10 +41,16 @@ class Feed:
         self._sink = sink
         self._thread.start()
 
+    def go_on(self) -> None:
+        """Send the rest; until then only the first WARM_UP_RECORDS are sent."""
+        self._is_warm.set()
+
     def stop(self) -> None:
-        """Send no more, and wait until what was sent is confirmed."""
+        """Send no more, and wait until what was sent is confirmed. Does nothing where nothing was begun."""
         self._stop.set()
-        self._thread.join()
+        self._is_warm.set()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     @property
     def is_running(self) -> bool:
@@ -54,24 +62,25 @@ class Feed:
         return self._distinct.count()
 
     def _run(self) -> None:
-        assert self._sink is not None
         try:
-            started = time.monotonic()
-            for record in self._records:
-                self._wait(started)
-                if self._stop.is_set():
-                    break
-                self._sink.send(record)
-                self._remember(record)
-            self._sink.flush()
+            self._send(islice(self._records, WARM_UP_RECORDS))
+            self._is_warm.wait()
+            self._send(self._records)
         except Exception as error:
             self.error = error
 
-    def _wait(self, started: float) -> None:
-        if self._rate:
-            ahead_seconds = started + self.n_sent / self._rate - time.monotonic()
-            if ahead_seconds > 0.001:
+    def _send(self, records: Iterable[KafkaRecord]) -> None:
+        assert self._sink is not None
+        started, sent_before = time.monotonic(), self.n_sent
+        for record in records:
+            due = started + (self.n_sent - sent_before) / self._rate if self._rate else started
+            if (ahead_seconds := due - time.monotonic()) > SHORTEST_WAIT_SECONDS:
                 self._stop.wait(ahead_seconds)
+            if self._stop.is_set():
+                break
+            self._sink.send(record)
+            self._remember(record)
+        self._sink.flush()
 
     def _remember(self, record: KafkaRecord) -> None:
         self.n_sent += 1
