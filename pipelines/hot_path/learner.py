@@ -8,7 +8,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from pipelines.config import ModelConfig
-from pipelines.models.baseline import Baseline
+from pipelines.hot_path.model_copy import ModelCopy
 from pipelines.stores.model import RELOAD, ModelStore, Snapshot
 
 COUNTS = ("n_interactions", "n_new", "n_repeated", "n_replayed", "n_forgotten", "n_users", "n_lists", "n_refused")
@@ -26,42 +26,37 @@ class OnlineLearner:
         self._store = store
         self._config = config
         self._on_batch = on_batch
-        self._lineage: str | None = None
-        self._applied = -1
-        self._model = Baseline.empty(config)
+        self._copy = ModelCopy(store, config)
+        self._is_started = False
 
     def __call__(self, batch: DataFrame, batch_id: int) -> None:
         reports = batch.toArrow()  # the one action: the stage runs here
-        lineage = batch.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId") or "batch"
-        if lineage != self._lineage:
+        if not self._is_started:
+            lineage = batch.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId") or "batch"
             self._take_up(lineage, batch_id)
-        if batch_id > self._applied:
-            self._step(lineage, batch_id, _gradients(reports))
-        self._on_batch({"batch_id": batch_id, "model_items": self._model.n_items, **_figures(reports)})
+        if batch_id > self._copy.batch_id:
+            self._step(batch_id, _gradients(reports))
+        self._on_batch({"batch_id": batch_id, "model_items": self._copy.model.n_items, **_figures(reports)})
 
     def _take_up(self, lineage: str, batch_id: int) -> None:
         """Load the model of this checkpoint; a new checkpoint starts from the model in use, under a name of its own."""
-        used = self._store.lineage()
-        snapshot = self._store.read_snapshot(used) if used else None
-        if used and snapshot:
-            self._model, self._applied = Baseline.from_bytes(self._config, snapshot.model), snapshot.batch_id
-            for patched, patch in self._store.read_patches(used, snapshot.batch_id):
-                self._model.patch(patch)
-                self._applied = patched
-        if used != lineage or not snapshot:
-            self._applied = batch_id - 1
-            self._store.publish_snapshot(lineage, Snapshot(self._applied, self._model.to_bytes()))
-        self._lineage = lineage
+        self._copy.catch_up()
+        if self._copy.lineage != lineage:
+            self._copy.lineage, self._copy.batch_id = lineage, batch_id - 1
+            self._publish_snapshot()
+        self._is_started = True
 
-    def _step(self, lineage: str, batch_id: int, gradients: list[bytes]) -> None:
-        patch = self._model.apply(gradients)
-        moved = self._model.trim()
-        if moved:
-            self._store.publish_snapshot(lineage, Snapshot(batch_id, self._model.to_bytes()))
-        self._store.publish_patch(lineage, batch_id, RELOAD if moved else patch)
-        self._applied = batch_id
-        if batch_id % self._config.snapshot_every_batches == 0:
-            self._store.publish_snapshot(lineage, Snapshot(batch_id, self._model.to_bytes()))
+    def _step(self, batch_id: int, gradients: list[bytes]) -> None:
+        patch = self._copy.model.apply(gradients)
+        self._copy.batch_id = batch_id
+        is_moved = self._copy.model.trim()
+        if is_moved or batch_id % self._config.snapshot_every_batches == 0:
+            self._publish_snapshot()  # before the patch: one that says RELOAD needs it
+        self._store.publish_patch(str(self._copy.lineage), batch_id, RELOAD if is_moved else patch)
+
+    def _publish_snapshot(self) -> None:
+        snapshot = Snapshot(self._copy.batch_id, self._copy.model.to_bytes())
+        self._store.publish_snapshot(str(self._copy.lineage), snapshot)
 
 
 def _gradients(reports: pa.Table) -> list[bytes]:

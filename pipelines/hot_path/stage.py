@@ -59,15 +59,11 @@ def personalize(
         return
     rows = pa.Table.from_batches(gathered).combine_chunks()
     partitions = rows["partition"].to_numpy()
-    for partition in np.unique(partitions).tolist():
-        own = (
-            rows.filter(pa.array(partitions == partition))
-            if len(gathered) > 1 or partitions[0] != partitions[-1]
-            else rows
-        )
-        yield personalize_partition(
-            settings, worker_for(settings), batch_id, read_arrivals(own, settings.topic_tag, partition)
-        )
+    distinct = np.unique(partitions).tolist()
+    for partition in distinct:
+        own = rows if len(distinct) == 1 else rows.filter(pa.array(partitions == partition))
+        arrivals = read_arrivals(own, settings.topic_tag, partition)
+        yield personalize_partition(settings, worker_for(settings), batch_id, arrivals)
 
 
 def read_arrivals(rows: pa.Table, topic_tag: int, partition: int) -> Arrivals:
@@ -119,6 +115,17 @@ def personalize_partition(
     n_refused = worker.users.write(_states(arrivals.users, folded, lists))
     watch.lap("write")
     return {
+        **_counts(arrivals, folded),
+        "n_lists": len(lists),
+        "n_refused": n_refused,
+        **watch.laps,
+        "lag_ms": _lags(arrivals, due),
+        "gradient": gradient,
+    }
+
+
+def _counts(arrivals: Arrivals, folded: Fold) -> dict[str, object]:
+    return {
         "partition": arrivals.partition,
         "n_interactions": len(arrivals.ingest_ms),
         "n_new": folded.n_new,
@@ -126,11 +133,6 @@ def personalize_partition(
         "n_replayed": folded.n_replayed,
         "n_forgotten": folded.n_forgotten,
         "n_users": len(arrivals.users),
-        "n_lists": len(lists),
-        "n_refused": n_refused,
-        **watch.laps,
-        "lag_ms": _lags(arrivals, due),
-        "gradient": gradient,
     }
 
 

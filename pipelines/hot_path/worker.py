@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pipelines.config import ListsConfig, ModelConfig, ProfileConfig
-from pipelines.models.baseline import Baseline
+from pipelines.hot_path.model_copy import ModelCopy
 from pipelines.models.ranker import Ranker
 from pipelines.stores.connection import connect
-from pipelines.stores.model import RELOAD, ModelStore
+from pipelines.stores.model import ModelStore
 from pipelines.stores.users import UserStore
 
 DAY_SECONDS = 24 * 3600
@@ -37,37 +37,16 @@ class Worker:
             profile_ttl_seconds=settings.profile.ttl_days * DAY_SECONDS,
             list_ttl_seconds=settings.lists.ttl_days * DAY_SECONDS,
         )
-        self._config = settings.model
-        self._models = ModelStore(client)
-        self._lineage: str | None = None
-        self._batch_id = -1
-        self._model: Ranker = Baseline.empty(settings.model)
+        self._copy = ModelCopy(ModelStore(client), settings.model)
 
     @property
     def model_version(self) -> str:
-        return f"baseline-{(self._lineage or 'none')[:8]}-{self._batch_id}"
+        return f"baseline-{(self._copy.lineage or 'none')[:8]}-{self._copy.batch_id}"
 
     def current_model(self) -> Ranker:
         """The model with every patch published so far."""
-        lineage = self._models.lineage()
-        if lineage is None:
-            return self._model
-        if lineage != self._lineage:
-            self._reload(lineage)
-        for batch_id, patch in self._models.read_patches(lineage, self._batch_id):
-            if patch == RELOAD or batch_id != self._batch_id + 1:  # columns moved, or this copy slept for too long
-                self._reload(lineage)
-            if batch_id > self._batch_id:
-                self._model.patch(patch)
-                self._batch_id = batch_id
-        return self._model
-
-    def _reload(self, lineage: str) -> None:
-        snapshot = self._models.read_snapshot(lineage)
-        if snapshot is None:
-            return
-        self._model = Baseline.from_bytes(self._config, snapshot.model)
-        self._lineage, self._batch_id = lineage, snapshot.batch_id
+        self._copy.catch_up()
+        return self._copy.model
 
 
 @lru_cache(maxsize=2)

@@ -90,6 +90,16 @@ def test_two_partitions_in_one_task_keep_their_own_marks(settings, redis_client)
     assert marks == {"u1": [TAG, 5], "u2": [1 << 32 | TAG, 41]}
 
 
+def test_partitions_that_alternate_in_one_piece_are_kept_apart(settings, redis_client):
+    pieces = [some_rows(FIVE[:2], 0, 0), some_rows([("u2", "i9", 1)], 40, 1), some_rows(FIVE[2:], 2, 0)]
+    mixed = pa.Table.from_batches(pieces).combine_chunks().to_batches()
+
+    reports = run(settings, 0, *mixed)
+
+    assert len(mixed) == 1
+    assert [(report["partition"], report["n_interactions"]) for report in reports] == [(0, 5), (1, 1)]
+
+
 def test_a_replay_after_the_write_changes_no_byte_and_gives_the_same_gradient(settings, redis_client):
     (first,) = run(settings, 0, some_rows(FIVE))
     before = {key: redis_client.get(key) for key in redis_client.keys("*:{u1}")}
@@ -163,7 +173,7 @@ def test_workers_follow_the_driver(settings):
     learner = a_learner(settings.redis_url)
     run_stream(settings, learner, range(4))
 
-    assert worker_for(settings).current_model().to_bytes() == model_bytes(settings) == learner._model.to_bytes()
+    assert worker_for(settings).current_model().to_bytes() == model_bytes(settings) == learner._copy.model.to_bytes()
 
 
 @pytest.mark.parametrize("crash_before", ["patch", "commit"])
@@ -187,14 +197,14 @@ def test_a_driver_that_dies_loses_no_gradient_and_applies_none_twice(settings, r
 def test_a_new_checkpoint_goes_on_with_the_model_under_a_new_lineage(settings):
     first = a_learner(settings.redis_url)
     run_stream(settings, first, range(3))
-    n_known = first._model.n_items
+    n_known = first._copy.model.n_items
     second = a_learner(settings.redis_url)
 
     second(FakeBatch(run(settings, 0, some_rows([("u1", "new", 500)], first_offset=900)), lineage="query-2"), 0)
 
     assert ModelStore(connect(settings.redis_url)).lineage() == "query-2"
-    assert second._model.n_items == n_known + 1
-    assert model_bytes(settings) == second._model.to_bytes()
+    assert second._copy.model.n_items == n_known + 1
+    assert model_bytes(settings) == second._copy.model.to_bytes()
 
 
 def test_a_worker_that_slept_through_a_snapshot_takes_it(settings):
@@ -204,12 +214,12 @@ def test_a_worker_that_slept_through_a_snapshot_takes_it(settings):
     sleeper.current_model()
     run_stream(settings, learner, range(2, 2 * KEPT_PATCHES))
 
-    assert sleeper.current_model().to_bytes() == learner._model.to_bytes()
+    assert sleeper.current_model().to_bytes() == learner._copy.model.to_bytes()
 
 
 def test_a_full_model_is_trimmed_and_the_workers_follow(settings):
     learner = a_learner(settings.redis_url, max_items=10)
     run_stream(settings, learner, range(5))
 
-    assert learner._model.n_items <= 10
-    assert worker_for(settings).current_model().to_bytes() == learner._model.to_bytes()
+    assert learner._copy.model.n_items <= 10
+    assert worker_for(settings).current_model().to_bytes() == learner._copy.model.to_bytes()
