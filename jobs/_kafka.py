@@ -1,7 +1,8 @@
 """Where the input is sent to."""
 
 from pipelines.config import Config
-from pipelines.local.servers import ensure_topic, with_running_servers
+from pipelines.local.addresses import with_running_kafka
+from pipelines.local.topics import ensure_topic
 from pipelines.sinks.kafka import KafkaRecordSink
 
 
@@ -10,7 +11,7 @@ def open_kafka_sink(config: Config) -> KafkaRecordSink:
 
     Raises ServerError when there is none.
     """
-    kafka = config.kafka if config.kafka.bootstrap_servers else with_running_servers(config).kafka
+    kafka = with_running_kafka(config).kafka
     address = kafka.bootstrap_servers or ""
     ensure_topic(address, kafka.topic, kafka.partitions, kafka.max_record_bytes)
     return KafkaRecordSink(address, kafka.topic, kafka.max_record_bytes)

@@ -21,7 +21,7 @@ from jobs._spark import job_session
 from pipelines.config import Config
 from pipelines.events.parse import parse_records
 from pipelines.events.reconcile import reconcile, to_claims
-from pipelines.local.addresses import with_running_servers
+from pipelines.local.addresses import with_running_kafka
 from pipelines.sources.delta import read_table
 from pipelines.sources.kafka import read_all_records
 
@@ -32,7 +32,7 @@ JOB = "reconcile_events"
 @config_option
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON object instead of a table.")
 def main(config: Config, is_json: bool) -> None:
-    config = with_running_servers(config)
+    config = with_running_kafka(config)
     spark = job_session(JOB)
 
     claims = to_claims(parse_records(read_all_records(spark, config.kafka)))

@@ -20,7 +20,7 @@ from pipelines.config import Config
 from pipelines.errors import InputError
 from pipelines.features.profile import decode, key_code, key_time_s
 from pipelines.lists.document import PublishedList
-from pipelines.local.addresses import with_running_servers
+from pipelines.local.addresses import with_running_redis
 from pipelines.schemas import INTERACTION_CODES
 from pipelines.sources.tables import find_event
 from pipelines.stores.connection import connect
@@ -98,7 +98,7 @@ def show_event(config: Config, event_id: str) -> None:
 
 
 def _stored(config: Config, key: str, otherwise: str) -> bytes:
-    client: Redis = connect(str(with_running_servers(config).redis.url))
+    client: Redis = connect(str(with_running_redis(config).redis.url))
     value = client.get(key)
     if not isinstance(value, bytes):
         raise InputError(otherwise)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from pipelines.local.jars import spark_jars
 from pipelines.session import SUBMIT_VARIABLE, spark_session, submit_arguments
 
 pytest_plugins = ["tests.servers"]
@@ -20,9 +21,10 @@ PROJECT = Path(__file__).parent.parent
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    jars = sorted((PROJECT / ".liveshelf/jars/spark").glob("*.jar"))
     settings = {"spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse"))}
-    os.environ[SUBMIT_VARIABLE] = submit_arguments(PROJECT / "conf/spark-defaults.conf", jars, "local[2]", settings)
+    os.environ[SUBMIT_VARIABLE] = submit_arguments(
+        PROJECT / "conf/spark-defaults.conf", spark_jars(), "local[2]", settings
+    )
     session = spark_session("liveshelf-tests")
     yield session
     session.stop()

@@ -44,10 +44,6 @@ class Record:
     def is_live(self) -> bool:
         return self.server.process() is not None and self.owner.process() is not None
 
-    @property
-    def is_orphan(self) -> bool:
-        return self.server.process() is not None and self.owner.process() is None
-
 
 def record_path(home: Path, name: str) -> Path:
     return home / "run" / f"{name}.json"

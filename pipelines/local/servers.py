@@ -6,7 +6,7 @@ from types import TracebackType
 from pipelines.config import KafkaConfig, RedisConfig
 from pipelines.errors import ServerError
 from pipelines.local import broker, valkey
-from pipelines.local.addresses import kafka_origin, redis_origin, with_running_servers, without_password
+from pipelines.local.addresses import kafka_origin, redis_origin, without_password
 from pipelines.local.broker import broker_address, start_broker
 from pipelines.local.jars import broker_jars
 from pipelines.local.locks import exclusive
@@ -14,7 +14,7 @@ from pipelines.local.processes import OwnedProcess, exit_on_signals
 from pipelines.local.topics import ensure_topic
 from pipelines.local.valkey import start_valkey, valkey_url
 
-__all__ = ["SERVER_NAMES", "EmbeddedServers", "ensure_topic", "with_running_servers"]
+__all__ = ["SERVER_NAMES", "EmbeddedServers", "ensure_topic"]
 SERVER_NAMES = (valkey.NAME, broker.NAME)
 
 

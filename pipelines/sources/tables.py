@@ -24,14 +24,6 @@ def find_event(lake_root: str, event_id: str) -> tuple[str, Row] | None:
     return None
 
 
-def count_rows(table_path: str) -> int:
-    """Rows in a table; 0 where there is none yet."""
-    try:
-        return int(DeltaTable(table_path).count())
-    except TableNotFoundError:
-        return 0
-
-
 def _rows(table_path: str, condition: pc.Expression | None) -> list[Row]:
     try:
         dataset = DeltaTable(table_path).to_pyarrow_dataset()

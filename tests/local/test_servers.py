@@ -16,8 +16,9 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from pipelines.config import Config, KafkaConfig, RedisConfig
 from pipelines.errors import ServerError
+from pipelines.local.addresses import with_running_servers
 from pipelines.local.records import ProcessId, Record, read_record, record_path, write_record
-from pipelines.local.servers import EmbeddedServers, ensure_topic, with_running_servers
+from pipelines.local.servers import EmbeddedServers, ensure_topic
 from tests.servers import MAX_RECORD_BYTES
 
 pytestmark = pytest.mark.servers
