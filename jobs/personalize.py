@@ -45,14 +45,18 @@ def main(config: Config, once: bool) -> None:
     spark = job_session(JOB)
 
     records = read_records(spark, config.kafka, max_offsets=config.kafka.max_offsets_per_trigger)
-    events = parse_records(records)
+    events = parse_records(records, config.events.contract)
     rules = compile_rules(spark, config.validation.suite, events.schema)
     reports = with_personalization(to_interactions(events.where(rules.is_valid)), settings)
 
     heartbeats, tally = HeartbeatStore(client), Tally()
-    learner = OnlineLearner(ModelStore(client), config.model, lambda figures: heartbeats.beat(JOB, tally.add(figures)))
+    learner = OnlineLearner(
+        ModelStore(client),
+        config.model,
+        lambda figures: heartbeats.beat(JOB, tally.add({"ruleset": rules.ruleset, **figures})),
+    )
     stream = start_stream(reports, learner, name=JOB, checkpoint=config.checkpoint(JOB, "v1"), once=once)
-    heartbeats.beat(JOB, {"state": "started"})
+    heartbeats.beat(JOB, {"state": "started", "ruleset": rules.ruleset})
     stream.wait()
 
 

@@ -35,7 +35,7 @@ def main(config: Config, is_json: bool) -> None:
     config = with_running_kafka(config)
     spark = job_session(JOB)
 
-    claims = to_claims(parse_records(read_all_records(spark, config.kafka)))
+    claims = to_claims(parse_records(read_all_records(spark, config.kafka), config.events.contract))
     events, quarantine = (read_table(spark, config.table(name), name) for name in ("events", "quarantine"))
     result = reconcile(claims, events, quarantine)
 

@@ -7,22 +7,26 @@
 Reads   Kafka topic `clickstream`; the rules in conf/expectations/clickstream.json
 Writes  {lake_root}/events      one row per event_id
         {lake_root}/quarantine  one row per broken record, with the names of the rules it breaks
+        {lake_root}/rule_sets   the rules, under the hash that both tables carry
 State   {checkpoint_root}/validate_events/v1
 """
 
 import sys
+from datetime import datetime, timezone
 
 import click
+from pyspark.sql import SparkSession
 
 from jobs._options import config_option, once_option
 from jobs._spark import job_session
 from pipelines.config import Config
 from pipelines.events.extra import with_extra_fields
 from pipelines.events.parse import parse_records
-from pipelines.events.rules import compile_rules
+from pipelines.events.rules import CompiledRules, compile_rules
 from pipelines.events.verdicts import with_verdicts
 from pipelines.local.addresses import with_running_servers
 from pipelines.sinks.delta import EventTables
+from pipelines.sinks.rule_sets import record_rule_set
 from pipelines.sources.kafka import read_records
 from pipelines.stores.connection import connect
 from pipelines.stores.heartbeat import HeartbeatStore
@@ -37,25 +41,34 @@ JOB = "validate_events"
 @once_option
 def main(config: Config, once: bool) -> None:
     config = with_running_servers(config)
-    validation = config.validation
+    validation, contract = config.validation, config.events.contract
     heartbeats, tally = HeartbeatStore(connect(str(config.redis.url))), Tally()
     spark = job_session(JOB)
 
     records = read_records(spark, config.kafka, max_offsets=validation.max_offsets_per_trigger)
-    events = parse_records(records)
+    events = parse_records(records, contract)
     rules = compile_rules(spark, validation.suite, events.schema)
-    verdicts = with_verdicts(with_extra_fields(events), rules)
+    verdicts = with_verdicts(with_extra_fields(events, contract), rules, contract)
+    _remember(spark, config, rules)
 
     tables = EventTables(
         events_path=config.table("events"),
         quarantine_path=config.table("quarantine"),
+        event_dedupe_minutes=validation.event_dedupe_minutes,
         quarantine_dedupe_days=validation.quarantine_dedupe_days,
-        on_batch=lambda figures: heartbeats.beat(JOB, tally.add(figures)),
+        contract=contract,
+        on_batch=lambda figures: heartbeats.beat(JOB, tally.add({"ruleset": rules.ruleset, **figures})),
     )
     checkpoint, every = config.checkpoint(JOB, "v1"), validation.trigger_seconds
     stream = start_stream(verdicts, tables, name=JOB, checkpoint=checkpoint, once=once, trigger_seconds=every)
-    heartbeats.beat(JOB, {"state": "started"})
+    click.echo(tables.guarantee, err=True)
+    heartbeats.beat(JOB, {"state": "started", "ruleset": rules.ruleset})
     stream.wait()
+
+
+def _remember(spark: SparkSession, config: Config, rules: CompiledRules) -> None:
+    suite, now = config.validation.suite.read_text(encoding="utf-8"), datetime.now(timezone.utc)
+    record_rule_set(spark, config.table("rule_sets"), rules.ruleset, suite, now)
 
 
 if __name__ == "__main__":

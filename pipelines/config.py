@@ -6,22 +6,37 @@
 
 import difflib
 import os
+import re
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pyspark.sql.types import BooleanType, DataType, DoubleType, LongType, StringType, StructField
 
 from pipelines.errors import ConfigError
-from pipelines.schemas import INTERACTION_TYPES
+from pipelines.schemas import INTERACTION_TYPES, Contract
 
 EventWeights = dict[str, float]
+FieldKind = Literal["string", "long", "double", "boolean"]
+_FIELD_KINDS: dict[FieldKind, DataType] = {
+    "string": StringType(),
+    "long": LongType(),
+    "double": DoubleType(),
+    "boolean": BooleanType(),
+}
 
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+def _without_password(url: str | None, variable: str) -> str | None:
+    if url and urlsplit(url).password:
+        raise ValueError(f"a password does not belong in the file; put the whole URL in the variable {variable}")
+    return url
 
 
 class KafkaConfig(Section):
@@ -34,6 +49,44 @@ class KafkaConfig(Section):
         8_388_608, ge=1024, description="what the embedded topic accepts; the rules refuse less"
     )
     max_offsets_per_trigger: int = Field(100_000, ge=1, description="bound of one micro-batch, in records")
+    format: Literal["json", "avro", "protobuf"] = Field(
+        "json",
+        description="what the topic's values are; avro and protobuf: with schema ids of a Confluent-style registry",
+    )
+    schema_registry_url: str | None = Field(
+        None, description="http(s)://host:port, needed by avro and protobuf; user and password: SCHEMA_REGISTRY_URL"
+    )
+
+    @field_validator("schema_registry_url")
+    @classmethod
+    def _no_password_in_the_file(cls, url: str | None) -> str | None:
+        return _without_password(url, "SCHEMA_REGISTRY_URL")
+
+
+class EventsConfig(Section):
+    """What this shop's events have beside the contract (docs/architecture.md)."""
+
+    optional_fields: dict[str, FieldKind] = Field(
+        {},
+        description="further fields, name: string, long, double or boolean; a column each in `events` and for the rules",
+    )
+
+    @field_validator("optional_fields")
+    @classmethod
+    def _names_that_are_free(cls, fields: dict[str, FieldKind]) -> dict[str, FieldKind]:
+        taken = {name.lower() for name in (*Contract().verdicts.names, *Contract().json.names, "timestamp")}
+        for name in fields:
+            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,62}", name):
+                raise ValueError(f"'{name}': a field's name has letters, digits and _, and begins with a letter")
+            if name.lower() in taken:
+                raise ValueError(f"'{name}': the contract has a column of this name")
+        return fields
+
+    @property
+    def contract(self) -> Contract:
+        """The contract with these fields."""
+        kinds = self.optional_fields.items()
+        return Contract(tuple(StructField(name, _FIELD_KINDS[kind]) for name, kind in kinds))
 
 
 class RedisConfig(Section):
@@ -44,9 +97,7 @@ class RedisConfig(Section):
     @field_validator("url")
     @classmethod
     def _no_password_in_the_file(cls, url: str | None) -> str | None:
-        if url and urlsplit(url).password:
-            raise ValueError("a password does not belong in the file; put the whole URL in the variable REDIS_URL")
-        return url
+        return _without_password(url, "REDIS_URL")
 
 
 class ValidationConfig(Section):
@@ -57,8 +108,25 @@ class ValidationConfig(Section):
     )
     trigger_seconds: float = Field(10.0, ge=0, description="how often Delta gets a commit")
     max_offsets_per_trigger: int = Field(200_000, ge=1, description="bound of one micro-batch, in records")
+    event_dedupe_minutes: float = Field(
+        10.0,
+        ge=0,
+        description="an event_id again, with an event_time at most so far away, is the same event, however much later it "
+        "comes; each commit reads the ids of that much of `events` around its own events",
+    )
     quarantine_dedupe_days: int = Field(
         7, ge=1, description="the same broken bytes sent again within so many days are quarantined once"
+    )
+    hourly_suite: Path = Field(
+        Path("conf/expectations/clickstream_hours.json"),
+        description="the Great Expectations suite of whole hours: volume, shares, freshness; it alerts, and stops nothing",
+    )
+    audit_seconds: float = Field(
+        60.0, ge=0, description="how often Great Expectations itself checks a sample beside the stream; 0: never"
+    )
+    audit_sample_rows: int = Field(5_000, ge=1, le=100_000, description="bound of that sample")
+    data_docs_root: Path = Field(
+        Path(".liveshelf/data_docs"), description="local folder of Great Expectations' pages about the audits (HTML)"
     )
 
 
@@ -128,6 +196,7 @@ class Config(BaseSettings):
     lake_root: str = Field(".liveshelf/lake", description="folder or object-store URL of the Delta tables")
     checkpoint_root: str = Field(".liveshelf/checkpoints", description="folder or URL of the streams' checkpoints")
     kafka: KafkaConfig = KafkaConfig()
+    events: EventsConfig = EventsConfig()
     redis: RedisConfig = RedisConfig()
     validation: ValidationConfig = ValidationConfig()
     profile: ProfileConfig = ProfileConfig()
@@ -177,9 +246,12 @@ def load_config(path: str | Path) -> Config:
 
 
 def _with_well_known_variables(config: Config) -> Config:
-    """`KAFKA_BOOTSTRAP_SERVERS` and `REDIS_URL` are what every tool of the field reads."""
+    """`KAFKA_BOOTSTRAP_SERVERS`, `SCHEMA_REGISTRY_URL` and `REDIS_URL` are what every tool of the field reads."""
     kafka = config.kafka.model_copy(
-        update={"bootstrap_servers": os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or config.kafka.bootstrap_servers}
+        update={
+            "bootstrap_servers": os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or config.kafka.bootstrap_servers,
+            "schema_registry_url": os.environ.get("SCHEMA_REGISTRY_URL") or config.kafka.schema_registry_url,
+        }
     )
     redis = config.redis.model_copy(update={"url": os.environ.get("REDIS_URL") or config.redis.url})
     return config.model_copy(update={"kafka": kafka, "redis": redis})

@@ -1,7 +1,9 @@
-"""Every table and record shape, once. The event contract is `EVENT`; what the jobs keep is built from it.
+"""Every table and record shape, once. The event contract is EVENT_JSON; what the jobs keep is built from it.
 
 Times are UTC. `ingest_time` is Kafka's timestamp of the record, `event_time` when the user acted.
 """
+
+from dataclasses import dataclass
 
 from pyspark.sql.types import (
     ArrayType,
@@ -74,39 +76,11 @@ COORDINATES = [
     _field("ingest_time", TimestampType(), "when Kafka got the record, UTC"),
 ]
 
-EVENTS = StructType(
-    [
-        *(field for field in EVENT_JSON.fields if field.name != "event_time"),
-        _field("event_time", TimestampType(), "when the user acted, UTC"),
-        _field("event_date", DateType(), "day of event_time; the table is partitioned by it"),
-        _field("user", StringType(), "user_id, else anonymous_id: who the profile belongs to"),
-        _field("extra", MapType(StringType(), StringType()), "fields that the contract does not know, as JSON text"),
-        *COORDINATES,
-    ]
-)
-
-# A record on its way through the rules: what `parse_records` makes of it. Of a record that is not parsed, all but the
-# first four and the coordinates is null.
-CHECKED = StructType(
-    [
-        _field("key", BinaryType(), "the record's key, as it came"),
-        _field("value", BinaryType(), "the record's bytes, as they came"),
-        _field("value_bytes", LongType(), "length of value; 0 where there is none"),
-        _field("is_parsed", BooleanType(), "one JSON object, in UTF-8, whose known fields have the contract's types"),
-        *(field for field in EVENT_JSON.fields if field.name != "event_time"),
-        _field("event_time", TimestampType(), "when the user acted, UTC; null where it cannot be read"),
-        _field("event_time_ms", LongType(), "the same in epoch milliseconds"),
-        _field("event_date", DateType(), "day of event_time"),
-        _field("seconds_ahead", DoubleType(), "event_time minus ingest_time"),
-        _field("user", StringType(), "user_id, else anonymous_id"),
-        *COORDINATES,
-    ]
-)
-
 QUARANTINE = StructType(
     [
         _field("record_id", StringType(), "SHA-256 of key and value: the same bytes are kept once in some days"),
         _field("rules", ArrayType(StringType(), False), "names of the broken rules; the suite explains them"),
+        _field("ruleset", StringType(), "the rules it was judged by; table rule_sets has them"),
         _field("key", BinaryType(), "the record's key, as it came"),
         _field("value", BinaryType(), "the record's bytes, as they came"),
         _field("ingest_date", DateType(), "day of ingest_time; the table is partitioned by it"),
@@ -114,8 +88,91 @@ QUARANTINE = StructType(
     ]
 )
 
-# A judged record, on its way to one of the two tables: all columns of EVENTS and QUARANTINE.
-VERDICTS = StructType([*EVENTS.fields, *(field for field in QUARANTINE.fields if field.name not in EVENTS.names)])
+RULE_SETS = StructType(
+    [
+        _field("ruleset", StringType(), "hash of the rules"),
+        _field("suite", StringType(), "the rules, as JSON"),
+        _field("first_used", TimestampType(), "when a stream first started with them, UTC"),
+    ]
+)
+
+REPLAYS = StructType(
+    [
+        _field("record_id", StringType(), "the quarantined record; it is here once"),
+        _field("rule", StringType(), "the rule it was chosen by"),
+        _field(
+            "fix",
+            StringType(),
+            "module:function that mended its bytes; null where today's rules accept them as they are",
+        ),
+        _field("ruleset", StringType(), "the rules that accept it; table rule_sets has them"),
+        _field("event_id", StringType(), "the event it became"),
+        _field("key", BinaryType(), "the event's user: the key that is sent"),
+        _field("value", BinaryType(), "the bytes that are sent"),
+        _field("planned_at", TimestampType(), "when that was decided, UTC"),
+        _field("sent_at", TimestampType(), "when Kafka had confirmed it, UTC; null: not known to be sent"),
+    ]
+)
+
+_DERIVED = [
+    _field("event_time", TimestampType(), "when the user acted, UTC; null where it cannot be read"),
+    _field("event_date", DateType(), "day of event_time"),
+    _field("user", StringType(), "user_id, else anonymous_id: who the profile belongs to"),
+    _field("value_bytes", LongType(), "length of the record; 0 where it has no value"),
+    _field("lateness_seconds", DoubleType(), "how long after event_time Kafka got it; 0 where it was ahead"),
+]
+_ONLY_FOR_RULES = [
+    _field("is_parsed", BooleanType(), "one JSON object, in UTF-8, whose known fields have the contract's types"),
+    _field("event_time_ms", LongType(), "event_time in epoch milliseconds"),
+    _field("seconds_ahead", DoubleType(), "event_time minus ingest_time"),
+]
+_RAW = [
+    _field("key", BinaryType(), "the record's key, as it came"),
+    _field("value", BinaryType(), "the record's bytes, as they came"),
+]
+
+
+@dataclass(frozen=True)
+class Contract:
+    """The event contract: what every shop sends, and the optional fields that a shop has added by configuration."""
+
+    optional: tuple[StructField, ...] = ()
+
+    @property
+    def json(self) -> StructType:
+        """What comes in: EVENT_JSON and the optional fields."""
+        return StructType([*EVENT_JSON.fields, *self.optional])
+
+    @property
+    def sent(self) -> list[StructField]:
+        """The fields that are kept as they were sent: all but event_time, whose text becomes an instant."""
+        return [field for field in self.json.fields if field.name != "event_time"]
+
+    @property
+    def checked(self) -> StructType:
+        """A record on its way through the rules: what `parse_records` makes of it.
+
+        Of a record that is not parsed, all is null but key, value, value_bytes, is_parsed and the coordinates.
+        """
+        return StructType([*_RAW, *self.sent, *_DERIVED, *_ONLY_FOR_RULES, *COORDINATES])
+
+    @property
+    def events(self) -> StructType:
+        """The table `events`."""
+        return StructType([*self.sent, *_DERIVED, *_JUDGED, *COORDINATES])
+
+    @property
+    def verdicts(self) -> StructType:
+        """A judged record: all columns of both tables, and what only the rules look at."""
+        quarantine = [field for field in QUARANTINE.fields if field.name not in self.events.names]
+        return StructType([*self.events.fields, *_ONLY_FOR_RULES, *quarantine])
+
+
+_JUDGED = [
+    _field("extra", MapType(StringType(), StringType()), "fields that the contract does not know, as JSON text"),
+    _field("warnings", ArrayType(StringType(), False), "names of the rules it breaks that only warn"),
+    _field("ruleset", StringType(), "the rules it was judged by; table rule_sets has them"),
+]
 
 # One row a task of the hot path gives back to the driver. All integers are long: Arrow's int64 is not accepted for `int`.
 HOT_PATH_REPORT = StructType(
@@ -143,5 +200,5 @@ HOT_PATH_REPORT = StructType(
     ]
 )
 
-TABLES = {"events": EVENTS, "quarantine": QUARANTINE}
+TABLES = {"events": Contract().events, "quarantine": QUARANTINE, "rule_sets": RULE_SETS, "replays": REPLAYS}
 PARTITION_COLUMNS = {"events": "event_date", "quarantine": "ingest_date"}

@@ -15,8 +15,7 @@ from pyspark.sql.types import StructType
 from pipelines.errors import RuleError
 from pipelines.events.suite import Rule
 
-# Proven by the differential test. Others are refused: some need the whole table (uniqueness, order, means), some a
-# Python worker per batch (JSON schema, strftime), and z-scores compile in silence to a rule that nothing breaks.
+# Proven by the differential test; docs/expectations.md lists them.
 COMPILABLE = frozenset(
     {
         "expect_column_values_to_not_be_null",
@@ -26,14 +25,30 @@ COMPILABLE = frozenset(
         "expect_column_values_to_be_between",
         "expect_column_values_to_match_regex",
         "expect_column_values_to_not_match_regex",
+        "expect_column_values_to_match_regex_list",
+        "expect_column_values_to_not_match_regex_list",
         "expect_column_value_lengths_to_be_between",
         "expect_column_value_lengths_to_equal",
         "expect_column_pair_values_to_be_equal",
         "expect_column_pair_values_a_to_be_greater_than_b",
+        "expect_column_pair_values_to_be_in_set",
+        "expect_multicolumn_values_to_be_equal",
         "expect_multicolumn_sum_to_equal",
         "expect_select_column_values_to_be_unique_within_record",
     }
 )
+_NEEDS_PYTHON = "runs Python for each row, which costs more than the whole stream"
+_NEEDS_OTHER_ROWS = "compares a row with others, and a stream never has them all"
+_WHY_NOT = {
+    "expect_column_values_to_match_json_schema": _NEEDS_PYTHON,
+    "expect_column_values_to_match_strftime_format": _NEEDS_PYTHON,
+    "expect_column_values_to_be_unique": _NEEDS_OTHER_ROWS,
+    "expect_column_values_to_be_increasing": _NEEDS_OTHER_ROWS,
+    "expect_column_values_to_be_decreasing": _NEEDS_OTHER_ROWS,
+    "expect_compound_columns_to_be_unique": _NEEDS_OTHER_ROWS,
+    # compiled, it would be a rule that nothing breaks: the mean of no rows is null
+    "expect_column_value_z_scores_to_be_less_than": "needs the mean and the deviation of all rows",
+}
 _BASIC = {"result_format": {"result_format": "BASIC"}}
 
 
@@ -42,7 +57,8 @@ def compile_columns(rows: DataFrame, rules: Sequence[Rule]) -> list[Column]:
 
     In:   `rows` has the columns that the rules speak of; only its schema matters, and it should be empty. The columns
           fit any frame with these names, a stream too. `mostly` is a matter of whole batches and is not looked at.
-    Raises RuleError, naming the rule and why, for what cannot be judged row by row.
+    Raises RuleError, naming the rule, for a column that is not there and for what GX cannot turn into a condition. The
+    rules must be compilable (`why_not_compilable`).
     """
     for rule in rules:
         _check(rule, rows.schema)
@@ -54,12 +70,19 @@ def compile_columns(rows: DataFrame, rules: Sequence[Rule]) -> list[Column]:
     return [F.coalesce(unexpected & _in_domain(engine, domain), F.lit(False)) for unexpected, domain in conditions]
 
 
+def why_not_compilable(rule: Rule) -> str:
+    """Why no column can judge one row by this rule; empty where one can."""
+    if rule.kind in COMPILABLE:
+        return ""
+    if rule.kind in _WHY_NOT:
+        return _WHY_NOT[rule.kind]
+    if getattr(rule.expectation, "map_metric", None) is None:
+        return "is about many rows together, not about one"
+    return "is not among the kinds that were proven to give the verdicts of Great Expectations"
+
+
 def _check(rule: Rule, schema: StructType) -> None:
-    kind = rule.expectation.expectation_type
-    if kind not in COMPILABLE:
-        known = ", ".join(sorted(COMPILABLE))
-        raise RuleError(f"rule '{rule.name}': {kind} cannot be judged row by row on a stream. Known: {known}")
-    arguments = rule.expectation.configuration.kwargs
+    arguments = rule.arguments
     named = [arguments.get(key) for key in ("column", "column_A", "column_B")] + (arguments.get("column_list") or [])
     for name in filter(None, named):
         if name not in schema.names:

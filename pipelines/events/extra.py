@@ -3,34 +3,31 @@
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from pipelines.schemas import EVENT_JSON
+from pipelines.events.parse import TEXT, text_of
+from pipelines.schemas import Contract
 
 WHOLE_RECORD = "_record"  # the name under which a record is kept whole
 
 
-def with_extra_fields(events: DataFrame) -> DataFrame:
+def with_extra_fields(events: DataFrame, contract: Contract | None = None) -> DataFrame:
     """Add `extra`: unknown top-level fields → their values as JSON text; null where there are none.
 
-    In:   rows of `parse_records`, with `value` and `is_parsed`.
+    In:   rows of `parse_records`, with `value` and `is_parsed`; `contract` as given to it; its TEXT goes, if it was there.
     Where the fields cannot be told apart (a name given twice) there is one entry, WHOLE_RECORD, with the record's text.
     Costs a third of a parse more for each record, and two whole ones for each that has such fields.
     """
-    text = F.col("value").cast("string")
-    n_unknown = F.size(
-        F.array_except(F.json_object_keys(text), _known_names())
-    )  # null where the value is not strict JSON
+    known = (contract or Contract()).json.names
+    text = text_of(events)
+    # null where the value is not strict JSON
+    n_unknown = F.size(F.array_except(F.json_object_keys(text), F.array(*[F.lit(name) for name in known])))
     has_unknown = F.col("is_parsed") & F.coalesce(n_unknown > 0, F.lit(True))
-    rows = events.select("*", F.when(has_unknown, text).alias("_text"))
-    rows = rows.select("*", F.from_json("_text", "map<string,variant>").alias("_fields"))
-    unknown = F.map_filter("_fields", lambda name, _: ~name.isin(EVENT_JSON.names))
+    rows = events.select("*", F.when(has_unknown, text).alias("_unknown_in"))
+    rows = rows.select("*", F.from_json("_unknown_in", "map<string,variant>").alias("_fields"))
+    unknown = F.map_filter("_fields", lambda name, _: ~name.isin(known))
     as_text = F.transform_values(unknown, lambda _, value: F.to_json(value))
-    whole = F.create_map(F.lit(WHOLE_RECORD), F.col("_text"))
-    extra = F.when(_is_clear(F.col("_fields")), as_text).when(F.col("_text").isNotNull(), whole)
-    return rows.withColumn("extra", extra).drop("_text", "_fields")
-
-
-def _known_names() -> Column:
-    return F.array(*[F.lit(name) for name in EVENT_JSON.names])
+    whole = F.create_map(F.lit(WHOLE_RECORD), F.col("_unknown_in"))
+    extra = F.when(_is_clear(F.col("_fields")), as_text).when(F.col("_unknown_in").isNotNull(), whole)
+    return rows.withColumn("extra", extra).drop(TEXT, "_unknown_in", "_fields")
 
 
 def _is_clear(fields: Column) -> Column:

@@ -10,16 +10,23 @@ from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from pipelines.events.compiler import compile_columns
-from pipelines.events.suite import QUARANTINE, WARN, Rule, load_suite
+from pipelines.errors import RuleError
+from pipelines.events.compiler import compile_columns, why_not_compilable
+from pipelines.events.suite import QUARANTINE, WARN, Rule, load_suite, ruleset_id
 
 
 @dataclass(frozen=True)
 class CompiledRules:
-    """The rules of a suite and, for each, a boolean column that is true on a row that breaks it (never null)."""
+    """The rules of a suite and, for each of a row, a boolean column that is true on a row that breaks it (never null)."""
 
-    rules: tuple[Rule, ...]
+    rules: tuple[Rule, ...]  # of one row each
     columns: tuple[Column, ...]
+    batch_rules: tuple[Rule, ...]  # of many rows together: they only warn, and only the audit looks at them
+
+    @property
+    def ruleset(self) -> str:
+        """The version of the rules that judge rows; a batch rule decides about none."""
+        return ruleset_id(self.rules)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -47,12 +54,25 @@ class CompiledRules:
 def compile_rules(spark: SparkSession, suite_path: Path, schema: StructType) -> CompiledRules:
     """Compile the suite for rows of `schema`; a second or two, once, at start.
 
-    Raises RuleError when the suite cannot be read, or a rule cannot be judged row by row.
+    Raises RuleError when the suite cannot be read, a rule names a column that is not there, or a quarantine rule cannot be
+    judged row by row.
     """
-    rules = load_suite(suite_path)
+    rules, batch_rules = classify(load_suite(suite_path))
     # Empty for certain, so that Spark plans what GX asks about the table without running it.
     nothing = spark.range(1).select([F.lit(None).cast(field.dataType).alias(field.name) for field in schema])
-    return CompiledRules(rules, tuple(compile_columns(nothing.where(F.lit(False)), rules)))
+    return CompiledRules(rules, tuple(compile_columns(nothing.where(F.lit(False)), rules)), batch_rules)
+
+
+def classify(rules: Sequence[Rule]) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
+    """(Rules that judge one row, rules about many rows together). Raises RuleError where one of the latter would quarantine."""
+    batch_rules = tuple(rule for rule in rules if why_not_compilable(rule))
+    for rule in batch_rules:
+        if rule.severity == QUARANTINE:
+            raise RuleError(
+                f"rule '{rule.name}': {rule.kind} cannot quarantine a row: {why_not_compilable(rule)}. "
+                f"With severity {WARN} the audit looks at it"
+            )
+    return tuple(rule for rule in rules if rule not in batch_rules), batch_rules
 
 
 def _any(pairs: Sequence[tuple[str, Column]]) -> Column:

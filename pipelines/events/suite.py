@@ -1,5 +1,6 @@
 """The rules as people write them: a Great Expectations suite, each expectation with a name, a severity and a reason."""
 
+import hashlib
 import json
 import os
 from collections import Counter
@@ -24,6 +25,28 @@ class Rule:
     severity: str  # QUARANTINE: a row that breaks it goes aside · WARN: it passes, and is counted
     because: str
     expectation: Any  # a great_expectations Expectation
+
+    @property
+    def kind(self) -> str:
+        """The expectation's type, such as expect_column_values_to_not_be_null."""
+        return str(self.expectation.expectation_type)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What the expectation was given."""
+        return dict(self.expectation.configuration.kwargs)
+
+    @property
+    def mostly(self) -> float:
+        """Share of a batch's rows that must pass for the batch to be well; says nothing about any one row."""
+        return float(self.arguments.get("mostly", 1.0))
+
+
+def ruleset_id(rules: Sequence[Rule]) -> str:
+    """Hash of what the rules decide, 16 hexadecimal digits: the same for any order of keys and any wording of the reasons."""
+    decisive = [[rule.name, rule.severity, rule.kind, rule.arguments] for rule in rules]
+    text = json.dumps(decisive, sort_keys=True, default=str, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def load_suite(path: Path) -> tuple[Rule, ...]:

@@ -4,17 +4,19 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from pipelines.events.rules import CompiledRules
-from pipelines.schemas import VERDICTS
+from pipelines.schemas import Contract
 
 
-def with_verdicts(events: DataFrame, rules: CompiledRules) -> DataFrame:
+def with_verdicts(events: DataFrame, rules: CompiledRules, contract: Contract | None = None) -> DataFrame:
     """Judge each event.
 
     In:   rows of `parse_records`, with `extra`.
-    Out:  schemas.VERDICTS, one row per record: `rules` is empty for a valid event. The raw bytes and the record's id
+    Out:  Contract.verdicts, one row per record: `rules` is empty for a valid event. The raw bytes and the record's id
           are kept for the others only.
     """
-    judged = events.withColumn("rules", rules.broken_rules())
+    judged = events.withColumns(
+        {"rules": rules.broken_rules(), "warnings": rules.warnings(), "ruleset": F.lit(rules.ruleset)}
+    )
     is_broken = F.size("rules") > 0
     kept_if_broken = {
         "record_id": record_id(),
@@ -24,7 +26,7 @@ def with_verdicts(events: DataFrame, rules: CompiledRules) -> DataFrame:
     }
     columns = [
         F.when(is_broken, kept_if_broken[name]).alias(name) if name in kept_if_broken else F.col(name)
-        for name in VERDICTS.names
+        for name in (contract or Contract()).verdicts.names
     ]
     return judged.select(columns)
 

@@ -19,24 +19,39 @@ class BatchSummary:
     n_valid: int = 0
     n_quarantined: int = 0
     quarantined_by_rule: Counter[str] = field(default_factory=Counter)  # a row that breaks two rules counts for both
-    event_times: list[TimeRange] = field(default_factory=list)  # of the valid events, one per day that has any
+    warned_by_rule: Counter[str] = field(default_factory=Counter)  # of valid rows
+    times_by_day: dict[date, TimeRange] = field(default_factory=dict)  # of the valid events: first and last event_time
     quarantine_days: tuple[date, date] | None = None  # first and last ingest_date of the quarantined
+
+    @property
+    def n_rows(self) -> int:
+        return self.n_valid + self.n_quarantined
+
+    @property
+    def event_times(self) -> list[TimeRange]:
+        """The times of the valid events: a range for each day, or one for all where there are too many."""
+        ranges = sorted(self.times_by_day.values())
+        if len(ranges) <= MAX_RANGES:
+            return ranges
+        return [(ranges[0][0], max(last for _, last in ranges))]
 
     def figures(self) -> dict[str, Any]:
         """Give the part of it that is reported."""
         return {
-            "n_rows": self.n_valid + self.n_quarantined,
+            "n_rows": self.n_rows,
             "n_valid": self.n_valid,
             "n_quarantined": self.n_quarantined,
             "quarantined_by_rule": dict(sorted(self.quarantined_by_rule.items())),
+            "warned_by_rule": dict(sorted(self.warned_by_rule.items())),
         }
 
 
 def summarize(rows: DataFrame) -> BatchSummary:
-    """Summarise rows of schemas.VERDICTS: one Spark job, which also fills the batch's cache."""
+    """Summarise rows of Contract.verdicts: one Spark job, which also fills the batch's cache."""
     is_valid = F.size("rules") == 0
     event_us = F.unix_micros("event_time")
-    groups = rows.groupBy("rules", F.when(is_valid, F.col("event_date")).alias("day")).agg(
+    of_valid = [F.when(is_valid, F.col(name)).alias(name) for name in ("event_date", "warnings")]
+    groups = rows.groupBy("rules", *of_valid).agg(
         F.count("*").alias("n"),
         F.min(event_us).alias("first_us"),
         F.max(event_us).alias("last_us"),
@@ -46,25 +61,21 @@ def summarize(rows: DataFrame) -> BatchSummary:
     summary = BatchSummary()
     for group in groups.collect():
         _add(summary, group)
-    summary.event_times = _bounded(sorted(summary.event_times))
     return summary
 
 
 def _add(summary: BatchSummary, group: Row) -> None:
     if not group.rules:
         summary.n_valid += group.n
-        summary.event_times.append((_utc(group.first_us), _utc(group.last_us)))
+        summary.warned_by_rule.update(dict.fromkeys(group.warnings, group.n))
+        first, last = _utc(group.first_us), _utc(group.last_us)
+        earliest, latest = summary.times_by_day.get(group.event_date, (first, last))
+        summary.times_by_day[group.event_date] = min(first, earliest), max(last, latest)
         return
     summary.n_quarantined += group.n
     summary.quarantined_by_rule.update(dict.fromkeys(group.rules, group.n))
-    first, last = summary.quarantine_days or (group.first_ingest, group.last_ingest)
-    summary.quarantine_days = min(first, group.first_ingest), max(last, group.last_ingest)
-
-
-def _bounded(ranges: list[TimeRange]) -> list[TimeRange]:
-    if len(ranges) <= MAX_RANGES:
-        return ranges
-    return [(ranges[0][0], max(last for _, last in ranges))]
+    first_day, last_day = summary.quarantine_days or (group.first_ingest, group.last_ingest)
+    summary.quarantine_days = min(first_day, group.first_ingest), max(last_day, group.last_ingest)
 
 
 def _utc(epoch_us: int) -> datetime:

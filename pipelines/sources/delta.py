@@ -2,12 +2,21 @@
 
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 from pipelines.schemas import TABLES
 
 
-def read_table(spark: SparkSession, path: str, name: str) -> DataFrame:
-    """Read table `name` of schemas.TABLES as it is now; empty where nothing was ever written to it."""
+def read_table(spark: SparkSession, path: str, name: str, schema: StructType | None = None) -> DataFrame:
+    """Read table `name` of schemas.TABLES as it is now; empty where nothing was ever written to it.
+
+    Out:  the columns of `schema` (default: TABLES[name]), null where the table is older than the column, then what else
+          the table has.
+    """
+    schema = schema or TABLES[name]
     if not DeltaTable.isDeltaTable(spark, path):
-        return spark.createDataFrame([], TABLES[name])
-    return spark.read.format("delta").load(path)
+        return spark.createDataFrame([], schema)
+    table = spark.read.format("delta").load(path)
+    known = [F.col(f.name) if f.name in table.columns else F.lit(None).cast(f.dataType).alias(f.name) for f in schema]
+    return table.select(*known, *[name for name in table.columns if name not in schema.names])

@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.events.parse import MAX_PARSED_BYTES, parse_records
 from pipelines.events.rules import compile_rules
-from pipelines.schemas import CHECKED
+from pipelines.schemas import Contract
 from tests.events.builders import SUITE, a_value, an_event, kafka_records
 
 pytestmark = pytest.mark.spark
@@ -144,7 +144,7 @@ CASES = {**{name: (value, "") for name, value in FINE.items()}, **BROKEN}
 
 @pytest.fixture(scope="module")
 def rules(spark):
-    return compile_rules(spark, SUITE, CHECKED)
+    return compile_rules(spark, SUITE, Contract().checked)
 
 
 @pytest.fixture(scope="module")
@@ -196,4 +196,4 @@ def test_the_user_is_the_known_one_and_else_the_visitor(spark):
 def test_the_shape_is_the_contract(spark):
     parsed = parse_records(kafka_records(spark, [json.dumps(an_event()).encode()]))
 
-    assert [(f.name, f.dataType) for f in parsed.schema] == [(f.name, f.dataType) for f in CHECKED]
+    assert [(f.name, f.dataType) for f in parsed.schema] == [(f.name, f.dataType) for f in Contract().checked]

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from pipelines.events.parse import parse_records
 from pipelines.events.rules import compile_rules
 from pipelines.local.shop import Shop, ShopConfig
-from pipelines.schemas import CHECKED
+from pipelines.schemas import Contract
 
 SUITE = Path(__file__).parents[2] / "conf/expectations/clickstream.json"
 CONFIG = ShopConfig(n_users=100, n_items=100, n_events=1_000, broken_share=0.08)
@@ -21,7 +21,7 @@ def test_each_record_breaks_exactly_the_rules_that_the_shop_names(spark):
     columns = "key binary, value binary, topic string, partition int, offset long"
     records = spark.createDataFrame(rows, columns).withColumn("timestamp", F.lit("2026-02-01").cast("timestamp"))
 
-    rules = compile_rules(spark, SUITE, CHECKED)
+    rules = compile_rules(spark, SUITE, Contract().checked)
     judged = parse_records(records).select("offset", rules.broken_rules().alias("rules")).collect()
 
     expected = {n: s.broken_as.rules if s.broken_as else frozenset() for n, s in enumerate(sent)}

@@ -3,22 +3,23 @@ from datetime import datetime, timedelta
 import pytest
 from delta.tables import DeltaTable
 
-from pipelines.schemas import EVENTS, PARTITION_COLUMNS, QUARANTINE, TABLES, VERDICTS
-from pipelines.sinks.delta import RETRY_SLACK, EventTables
-from pipelines.sinks.delta_tables import create_table_if_missing
+from pipelines.schemas import Contract
+from pipelines.sinks.delta import EventTables
 from tests.streams import CountedSink, forget_last_commit, run_once
 
 pytestmark = pytest.mark.spark
 
 NOON = datetime(2024, 6, 1, 12)
+VERDICTS = Contract().verdicts
+RETRY_SLACK = timedelta(minutes=10)
 _EMPTY = dict.fromkeys(VERDICTS.names)
 
 
-def a_valid(event_id, offset=0, partition=0, event_time=NOON, ingest_time=NOON):
+def a_valid(event_id, offset=0, partition=0, event_time=NOON, ingest_time=NOON, warnings=()):
     return _EMPTY | {
         "event_id": event_id, "event_type": "page_view", "user": "u-1", "event_time": event_time, "rules": [],
         "event_date": event_time.date(), "topic": "t", "partition": partition, "offset": offset,
-        "ingest_time": ingest_time,
+        "ingest_time": ingest_time, "warnings": list(warnings),
     }  # fmt: skip
 
 
@@ -33,7 +34,15 @@ class Lake:
     def __init__(self, spark, root):
         self.spark, self.events_path, self.quarantine_path = spark, str(root / "events"), str(root / "quarantine")
         self.reports = []
-        self.sink = EventTables(self.events_path, self.quarantine_path, 7, self.reports.append)
+        self.shown = []
+        self.sink = EventTables(
+            self.events_path,
+            self.quarantine_path,
+            event_dedupe_minutes=RETRY_SLACK.total_seconds() / 60,
+            quarantine_dedupe_days=7,
+            on_batch=self.reports.append,
+            observe=lambda rows, batch_id: self.shown.append((batch_id, rows.count())),
+        )
 
     def frame(self, rows):
         return self.spark.createDataFrame([tuple(row[name] for name in VERDICTS.names) for row in rows], VERDICTS)
@@ -61,7 +70,11 @@ def lake(spark, tmp_path):
 
 
 def test_valid_and_broken_rows_go_to_their_tables(lake):
-    report = lake.write(a_valid("a", 0), a_broken("r", 1), a_broken("s", 2, ["price_in_range", "user_present"]))
+    report = lake.write(
+        a_valid("a", 0, warnings=["event_not_late"]),
+        a_broken("r", 1),
+        a_broken("s", 2, ["price_in_range", "user_present"]),
+    )
 
     assert lake.events() == [("a", 0, 0)]
     assert lake.quarantined() == [("r", 1), ("s", 2)]
@@ -72,7 +85,16 @@ def test_valid_and_broken_rows_go_to_their_tables(lake):
         "n_valid": 1,
         "n_quarantined": 2,
         "quarantined_by_rule": {"price_in_range": 1, "record_parseable": 1, "user_present": 1},
+        "warned_by_rule": {"event_not_late": 1},
+        "n_known_already": 0,
     }
+    assert lake.shown == [(0, 3)]
+
+
+def test_what_was_known_already_is_counted(lake):
+    lake.write(a_valid("a", 0), a_broken("r", 1))
+
+    assert lake.write(a_valid("a", 2), a_valid("b", 3), a_valid("b", 4), a_broken("r", 5))["n_known_already"] == 3
 
 
 def test_a_replayed_batch_changes_nothing(spark, lake, tmp_path):
@@ -144,6 +166,15 @@ def test_a_retry_with_a_new_time_soon_after_is_known_also_over_midnight(lake):
     assert lake.events() == [("a", 0, 0)]
 
 
+@pytest.mark.parametrize(("minutes_later", "is_another_event"), [(10, False), (11, True)])
+def test_the_guarantee_reaches_as_far_as_the_sink_says(lake, minutes_later, is_another_event):
+    lake.write(a_valid("a", 0, event_time=NOON))
+    lake.write(a_valid("a", 1, event_time=NOON + timedelta(minutes=minutes_later)))
+
+    assert len(lake.events()) == (2 if is_another_event else 1)
+    assert "at most 10 minutes apart" in lake.sink.guarantee and "once in 7 days" in lake.sink.guarantee
+
+
 def test_files_of_other_times_are_not_read(spark, lake, tmp_path):
     lake.write(a_valid("morning", 0, event_time=NOON - timedelta(hours=5)))
     lake.write(a_valid("other day", 1, event_time=NOON - timedelta(days=1)))
@@ -188,21 +219,3 @@ def test_no_batch_stays_in_memory(spark, lake):
         lake.write(a_valid(f"a{n}", n), a_broken(f"r{n}", n))
 
     assert kept() == before
-
-
-@pytest.mark.parametrize("name", TABLES)
-def test_tables_have_the_contracts_schema_comments_and_partitions(spark, tmp_path, name):
-    create_table_if_missing(spark, str(tmp_path / name), name)
-    create_table_if_missing(spark, str(tmp_path / name), name)
-
-    stored = spark.read.format("delta").load(str(tmp_path / name)).schema
-    detail = DeltaTable.forPath(spark, str(tmp_path / name)).detail().first()
-    assert [(f.name, f.dataType.simpleString(), f.metadata) for f in stored] == [
-        (f.name, f.dataType.simpleString(), f.metadata) for f in TABLES[name]
-    ]
-    assert detail.partitionColumns == [PARTITION_COLUMNS[name]]
-    assert detail.properties["delta.checkpointInterval"] == "50"
-
-
-def test_a_row_holds_both_tables():
-    assert {*EVENTS.names, *QUARANTINE.names} == set(VERDICTS.names)
