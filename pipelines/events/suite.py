@@ -14,7 +14,8 @@ from pipelines.errors import RuleError
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")  # read when the package is imported; it reports to its makers
 
 QUARANTINE, WARN = "quarantine", "warn"
-_META = {"name": "a name of its own", "severity": f"{QUARANTINE} or {WARN}", "because": "the reason, for people"}
+SEVERITIES = (QUARANTINE, WARN)
+_META = {"name": "a name of its own", "severity": "what a breach leads to", "because": "the reason, for people"}
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,14 @@ def ruleset_id(rules: Sequence[Rule]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def load_suite(path: Path) -> tuple[Rule, ...]:
+def load_suite(path: Path, severities: Sequence[str] = SEVERITIES) -> tuple[Rule, ...]:
     """Read the suite through Great Expectations' own loading, in the order of the file.
 
-    Raises RuleError when the file is no suite, an expectation cannot be built, or its `meta` lacks name, severity or
-    because; each message names the rule, or its place in the file.
+    Raises RuleError when the file is no suite, an expectation cannot be built, its `meta` lacks name, severity or
+    because, or its severity is none of `severities`; each message names the rule, or its place in the file.
     """
     stored = _read(path)
-    named = [_meta_of(path, number, stored_rule) for number, stored_rule in enumerate(stored["expectations"], start=1)]
+    named = [_meta_of(path, number, rule, severities) for number, rule in enumerate(stored["expectations"], start=1)]
     _check_names(path, [meta["name"] for meta in named])
     expectations = [
         _expectation(path, meta["name"], rule) for meta, rule in zip(named, stored["expectations"], strict=True)
@@ -79,15 +80,15 @@ def _read(path: Path) -> dict[str, Any]:
     return stored
 
 
-def _meta_of(path: Path, number: int, stored_rule: Any) -> dict[str, str]:
+def _meta_of(path: Path, number: int, stored_rule: Any, severities: Sequence[str]) -> dict[str, str]:
     meta = stored_rule.get("meta") if isinstance(stored_rule, dict) else None
     meta = meta if isinstance(meta, dict) else {}
     where = f"{path}: rule '{meta.get('name') or f'number {number}'}'"
     for key, what in _META.items():
         if not isinstance(meta.get(key), str) or not meta[key].strip():
             raise RuleError(f"{where}: meta has no '{key}' ({what})")
-    if meta["severity"] not in (QUARANTINE, WARN):
-        raise RuleError(f"{where}: severity must be {QUARANTINE} or {WARN}, got '{meta['severity']}'")
+    if meta["severity"] not in severities:
+        raise RuleError(f"{where}: severity must be {' or '.join(severities)}, got '{meta['severity']}'")
     return meta
 
 
