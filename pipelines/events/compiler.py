@@ -31,7 +31,6 @@ COMPILABLE = frozenset(
         "expect_column_value_lengths_to_equal",
         "expect_column_pair_values_to_be_equal",
         "expect_column_pair_values_a_to_be_greater_than_b",
-        "expect_column_pair_values_to_be_in_set",
         "expect_multicolumn_values_to_be_equal",
         "expect_multicolumn_sum_to_equal",
         "expect_select_column_values_to_be_unique_within_record",
