@@ -13,6 +13,10 @@ class RuleError(LiveshelfError):
     """A rule of the expectation suite cannot be used as written."""
 
 
+class SchemaError(LiveshelfError):
+    """A schema of the registry does not fit: its kind, or what it describes."""
+
+
 class ServerError(LiveshelfError):
     """A server that a job needs (Kafka, Redis) is missing, or did not become ready."""
 

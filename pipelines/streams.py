@@ -4,10 +4,10 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Protocol
 
-from pyspark import SparkContext
 from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
@@ -22,17 +22,32 @@ class BatchSink(Protocol):
     def __call__(self, batch: DataFrame, batch_id: int, /) -> None: ...
 
 
+Replan = Callable[[], DataFrame | None]
+
+
 class StopRequestedError(LiveshelfError):
     """Ends a stream before a micro-batch begins: nothing of that batch is done, and it comes again at the next start."""
+
+
+@dataclass
+class _Requests:
+    """What ends a query before its next micro-batch."""
+
+    stop: threading.Event = field(default_factory=threading.Event)
+    frame: DataFrame | None = None  # what the query is to begin again with
+
+    def are_there(self) -> bool:
+        return self.stop.is_set() or self.frame is not None
 
 
 class RunningStream:
     """A started query. `wait` returns when it ended, raises what it failed of, and stops it cleanly on SIGTERM or Ctrl-C."""
 
-    def __init__(self, query: StreamingQuery, context: SparkContext, stop_event: threading.Event) -> None:
-        self.query = query
-        self._context = context
-        self._stop = stop_event
+    def __init__(self, begin: Callable[[DataFrame], StreamingQuery], frame: DataFrame, requests: _Requests) -> None:
+        self.query = begin(frame)
+        self._begin = begin
+        self._context = frame.sparkSession.sparkContext
+        self._requests = requests
 
     def stop(self, *, patience_seconds: float = 60.0) -> None:
         """End between two micro-batches. Raises the stream's own error where it failed before.
@@ -40,8 +55,7 @@ class RunningStream:
         `query.stop()` inside a Python sink can end in a StackOverflowError (Spark 4.2), so the sink itself refuses the
         next batch; only a stream that has nothing to do is stopped from outside.
         """
-        self._stop.set()
-        self._context.setLogLevel("OFF")  # the refusal is ours: Spark would print it with the whole plan
+        self._requests.stop.set()
         deadline = time.monotonic() + patience_seconds
         while self.query.isActive and time.monotonic() < deadline:
             if not self.query.status["isTriggerActive"]:
@@ -54,39 +68,64 @@ class RunningStream:
 
     def wait(self) -> None:
         """Block until the stream ends. Raises the stream's own error unless a stop was asked for."""
-        _on_stop_signals(self._stop.set)
-        while self.query.isActive and not self._stop.is_set():
-            self._stop.wait(POLL_SECONDS)
-        if self._stop.is_set():
+        stop = self._requests.stop
+        _on_stop_signals(stop.set)
+        while not stop.is_set() and (self.query.isActive or self._began_again()):
+            stop.wait(POLL_SECONDS)
+        if stop.is_set():
             self.stop()
         elif error := self.query.exception():
             raise error
 
+    def _began_again(self) -> bool:
+        """Begin anew where the query ended for another plan: from the same checkpoint, with the batch that it refused."""
+        frame, self._requests.frame = self._requests.frame, None
+        if frame is None:
+            return False
+        self._context.setLogLevel("WARN")
+        self.query = self._begin(frame)
+        return True
+
 
 def start_stream(
-    frame: DataFrame, sink: BatchSink, *, name: str, checkpoint: str, once: bool = False, trigger_seconds: float = 0.0
+    frame: DataFrame,
+    sink: BatchSink,
+    *,
+    name: str,
+    checkpoint: str,
+    once: bool = False,
+    trigger_seconds: float = 0.0,
+    replan: Replan = lambda: None,
 ) -> RunningStream:
     """Start `frame` → `sink`.
 
     `once`: all that is available now, in as many micro-batches as the source's bound makes of it, then end.
     `trigger_seconds` 0: the next micro-batch begins when the one before has ended.
+    `replan`: asked before each micro-batch, on a thread of its own. None: go on. A frame: do nothing of this micro-batch,
+    and begin it again from that frame, which must read the same source and need no other checkpoint.
     """
-    stop_event = threading.Event()
-    writer = (
-        frame.writeStream.queryName(name)
-        .option("checkpointLocation", checkpoint)
-        .foreachBatch(_refusing_when(stop_event.is_set, sink))
-    )
-    if once:
-        writer = writer.trigger(availableNow=True)
-    elif trigger_seconds:
-        writer = writer.trigger(processingTime=f"{int(trigger_seconds * 1000)} milliseconds")
-    return RunningStream(writer.start(), frame.sparkSession.sparkContext, stop_event)
+    requests = _Requests()
+
+    def begin(rows: DataFrame) -> StreamingQuery:
+        writer = rows.writeStream.queryName(name).option("checkpointLocation", checkpoint)
+        writer = writer.foreachBatch(_refusing_on(requests, replan, sink))
+        if once:
+            writer = writer.trigger(availableNow=True)
+        elif trigger_seconds:
+            writer = writer.trigger(processingTime=f"{int(trigger_seconds * 1000)} milliseconds")
+        return writer.start()
+
+    return RunningStream(begin, frame, requests)
 
 
-def _refusing_when(stopping: Callable[[], bool], sink: BatchSink) -> Callable[[DataFrame, int], None]:
+def _refusing_on(requests: _Requests, replan: Replan, sink: BatchSink) -> Callable[[DataFrame, int], None]:
     def run(batch: DataFrame, batch_id: int) -> None:
-        if stopping():
+        if not requests.are_there():
+            requests.frame = replan()
+        if requests.are_there():
+            batch.sparkSession.sparkContext.setLogLevel(
+                "OFF"
+            )  # the refusal is ours: Spark would print it with the whole plan
             raise StopRequestedError(f"stopped before batch {batch_id}")
         sink(batch, batch_id)
 
