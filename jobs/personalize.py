@@ -12,8 +12,10 @@ State   {checkpoint_root}/personalize/v1
 import sys
 
 import click
+from pyspark.sql import DataFrame
 
 from jobs._options import config_option, once_option
+from jobs._parsing import TopicFormat
 from jobs._spark import job_session
 from pipelines.config import Config
 from pipelines.events.parse import parse_records
@@ -42,12 +44,15 @@ def main(config: Config, once: bool) -> None:
     redis_url = str(config.redis.url)
     client = connect(redis_url)
     settings = StageSettings(redis_url, describe_topic(config.kafka).tag, config.profile, config.lists, config.model)
+    topic_format = TopicFormat(config.kafka)
     spark = job_session(JOB)
 
     records = read_records(spark, config.kafka, max_offsets=config.kafka.max_offsets_per_trigger)
-    events = parse_records(records, config.events.contract)
-    rules = compile_rules(spark, config.validation.suite, events.schema)
-    reports = with_personalization(to_interactions(events.where(rules.is_valid)), settings)
+    rules = compile_rules(spark, config.validation.suite, config.events.contract.checked)
+
+    def reports() -> DataFrame:
+        events = parse_records(topic_format.with_text(records), config.events.contract)
+        return with_personalization(to_interactions(events.where(rules.is_valid)), settings)
 
     heartbeats, tally = HeartbeatStore(client), Tally()
     learner = OnlineLearner(
@@ -55,7 +60,8 @@ def main(config: Config, once: bool) -> None:
         config.model,
         lambda figures: heartbeats.beat(JOB, tally.add({"ruleset": rules.ruleset, **figures})),
     )
-    stream = start_stream(reports, learner, name=JOB, checkpoint=config.checkpoint(JOB, "v1"), once=once)
+    checkpoint, replan = config.checkpoint(JOB, "v1"), topic_format.following(reports)
+    stream = start_stream(reports(), learner, name=JOB, checkpoint=checkpoint, once=once, replan=replan)
     heartbeats.beat(JOB, {"state": "started", "ruleset": rules.ruleset})
     stream.wait()
 

@@ -16,6 +16,7 @@ import sys
 import click
 
 from jobs._options import config_option
+from jobs._parsing import TopicFormat
 from jobs._reconciliation import as_json, print_account, raise_if_inexact
 from jobs._spark import job_session
 from pipelines.config import Config
@@ -33,9 +34,11 @@ JOB = "reconcile_events"
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON object instead of a table.")
 def main(config: Config, is_json: bool) -> None:
     config = with_running_kafka(config)
+    topic_format = TopicFormat(config.kafka)
     spark = job_session(JOB)
 
-    claims = to_claims(parse_records(read_all_records(spark, config.kafka), config.events.contract))
+    records = topic_format.with_text(read_all_records(spark, config.kafka))
+    claims = to_claims(parse_records(records, config.events.contract))
     events, quarantine = (read_table(spark, config.table(name), name) for name in ("events", "quarantine"))
     result = reconcile(claims, events, quarantine)
 

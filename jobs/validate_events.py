@@ -15,9 +15,10 @@ import sys
 from datetime import datetime, timezone
 
 import click
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from jobs._options import config_option, once_option
+from jobs._parsing import TopicFormat
 from jobs._spark import job_session
 from pipelines.config import Config
 from pipelines.events.extra import with_extra_fields
@@ -43,12 +44,16 @@ def main(config: Config, once: bool) -> None:
     config = with_running_servers(config)
     validation, contract = config.validation, config.events.contract
     heartbeats, tally = HeartbeatStore(connect(str(config.redis.url))), Tally()
+    topic_format = TopicFormat(config.kafka)
     spark = job_session(JOB)
 
     records = read_records(spark, config.kafka, max_offsets=validation.max_offsets_per_trigger)
-    events = parse_records(records, contract)
-    rules = compile_rules(spark, validation.suite, events.schema)
-    verdicts = with_verdicts(with_extra_fields(events, contract), rules, contract)
+    rules = compile_rules(spark, validation.suite, contract.checked)
+
+    def verdicts() -> DataFrame:
+        events = parse_records(topic_format.with_text(records), contract)
+        return with_verdicts(with_extra_fields(events, contract), rules, contract)
+
     _remember(spark, config, rules)
 
     tables = EventTables(
@@ -60,7 +65,15 @@ def main(config: Config, once: bool) -> None:
         on_batch=lambda figures: heartbeats.beat(JOB, tally.add({"ruleset": rules.ruleset, **figures})),
     )
     checkpoint, every = config.checkpoint(JOB, "v1"), validation.trigger_seconds
-    stream = start_stream(verdicts, tables, name=JOB, checkpoint=checkpoint, once=once, trigger_seconds=every)
+    stream = start_stream(
+        verdicts(),
+        tables,
+        name=JOB,
+        checkpoint=checkpoint,
+        once=once,
+        trigger_seconds=every,
+        replan=topic_format.following(verdicts),
+    )
     click.echo(tables.guarantee, err=True)
     heartbeats.beat(JOB, {"state": "started", "ruleset": rules.ruleset})
     stream.wait()

@@ -25,7 +25,7 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 from google.protobuf.message import DecodeError, Message
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.functions import ArrowUDFType, arrow_udf
+from pyspark.sql.pandas.functions import arrow_udf
 
 from pipelines.errors import SchemaError
 from pipelines.events.parse import MAX_PARSED_BYTES, TEXT, barrier
@@ -52,7 +52,7 @@ def with_protobuf_text(records: DataFrame, schemas: Mapping[int, Definitions]) -
         for some in values:
             yield pa.array([decode(value) for value in some.to_pylist()], pa.string())
 
-    in_python = arrow_udf(protobuf_text, returnType="string", functionType=ArrowUDFType.SCALAR_ITER)
+    in_python = arrow_udf(protobuf_text, returnType="string")  # type: ignore[call-overload]  # its kind: see the hints
     value = F.when(F.octet_length("value") <= MAX_PARSED_BYTES, F.col("value"))
     return records.select("*", F.when(barrier(), in_python(value)).alias(TEXT))
 
@@ -174,7 +174,7 @@ def _single_value_of(field: Any, value: Any) -> object:
         return base64.b64encode(value).decode()
     if isinstance(value, float):
         shortest = float(str(np.float32(value))) if field.type == FieldDescriptor.TYPE_FLOAT else value
-        return shortest if math.isfinite(value) else str(shortest)
+        return shortest if math.isfinite(value) else json.dumps(value)  # "NaN", as a text
     if field.enum_type:
         named = field.enum_type.values_by_number.get(value)
         return named.name if named else value
