@@ -114,6 +114,27 @@ REPLAYS = StructType(
     ]
 )
 
+AUDITS = StructType(
+    [
+        _field("audit_id", StringType(), "one audit: of one kind, engine, scope, rule set and instant"),
+        _field("as_of", TimestampType(), "when it was made, UTC"),
+        _field("kind", StringType(), "sample (beside the stream), tables or hours"),
+        _field("engine", StringType(), "of Great Expectations: pandas or spark"),
+        _field("scope", StringType(), "which rows, for people"),
+        _field("ruleset", StringType(), "the rules; table rule_sets has those of the stream"),
+        _field("verdict", StringType(), "of the whole audit: well, warning, not audited, alert or differs"),
+        _field("rule", StringType(), "name of one rule; there is one row for each"),
+        _field("severity", StringType(), "quarantine, warn or alert"),
+        _field("n_rows", LongType(), "rows that Great Expectations looked at"),
+        _field("n_unexpected_gx", LongType(), "rows that break the rule, as it counts"),
+        _field("n_unexpected_compiled", LongType(), "rows that break it, as the stream says; null where it does not judge"),
+        _field("is_equal", BooleanType(), "whether the two are; null where there are not two"),
+        _field("is_success", BooleanType(), "whether the rule as a whole is kept, `mostly` included"),
+        _field("observed", StringType(), "what a rule about many rows saw: a value, or the hours that break it"),
+        _field("not_audited", StringType(), "why the rule could not be run; null where it was"),
+    ]
+)
+
 _DERIVED = [
     _field("event_time", TimestampType(), "when the user acted, UTC; null where it cannot be read"),
     _field("event_date", DateType(), "day of event_time"),
@@ -200,5 +221,11 @@ HOT_PATH_REPORT = StructType(
     ]
 )
 
-TABLES = {"events": Contract().events, "quarantine": QUARANTINE, "rule_sets": RULE_SETS, "replays": REPLAYS}
+TABLES = {
+    "events": Contract().events,
+    "quarantine": QUARANTINE,
+    "rule_sets": RULE_SETS,
+    "replays": REPLAYS,
+    "audits": AUDITS,
+}
 PARTITION_COLUMNS = {"events": "event_date", "quarantine": "ingest_date"}
