@@ -2,58 +2,18 @@
 
 import json
 import shutil
-import zlib
-from dataclasses import dataclass
 
 import pytest
-import yaml
-from click.testing import CliRunner
 
-from jobs import reconcile_events, validate_events
-from pipelines.sinks.kafka import KafkaRecordSink
-from tests.events.builders import SUITE, a_value
-from tests.servers import MAX_RECORD_BYTES
+from tests.events.builders import a_value
+from tests.jobs.shop import Shop
 
 pytestmark = [pytest.mark.spark, pytest.mark.servers]
-
-
-@dataclass(frozen=True)
-class Sent:
-    key: bytes | None
-    value: bytes
 
 
 @pytest.fixture
 def shop(spark, servers, topic, redis_url, tmp_path):
     return Shop(servers.bootstrap_servers, topic, redis_url, tmp_path)
-
-
-class Shop:
-    def __init__(self, bootstrap_servers, topic, redis_url, root):
-        self._address, self._topic, self.root = bootstrap_servers, topic, root
-        self.config = root / "config.yaml"
-        settings = {
-            "lake_root": str(root / "lake"),
-            "checkpoint_root": str(root / "checkpoints"),
-            "kafka": {"bootstrap_servers": bootstrap_servers, "topic": topic},
-            "redis": {"url": redis_url},
-            "validation": {"suite": str(SUITE), "max_offsets_per_trigger": 12},
-        }
-        self.config.write_text(yaml.safe_dump(settings))
-
-    def send(self, *values):
-        with KafkaRecordSink(self._address, self._topic, MAX_RECORD_BYTES) as sink:
-            for value in values:
-                sink.send(Sent(str(zlib.crc32(value)).encode(), value))
-
-    def validate(self):
-        return CliRunner().invoke(
-            validate_events.main, ["--once", "--config", str(self.config)], catch_exceptions=False
-        )
-
-    def reconcile(self, *options):
-        arguments = ["--config", str(self.config), *options]
-        return CliRunner().invoke(reconcile_events.main, arguments, catch_exceptions=False)
 
 
 def test_every_record_is_accounted_for_however_often_the_topic_is_read(shop):

@@ -11,7 +11,8 @@ def read_online_retail(line: bytes) -> KafkaRecord:
 
     * Letter case of stock codes is folded to upper: 112 codes differ by nothing else.
     * A line without customer has no user, a cancelled one (invoice "C…") a negative quantity: both are sent, and
-      the rules quarantine them by name. Codes that are no products (POST, M, BANK CHARGES, …) were paid for and stay.
+      the rules quarantine them by name. Codes that are no products (POST, M, …) were paid for and stay, but for
+      "BANK CHARGES": no id may have a blank.
     * The same article twice on an invoice is one event when the lines are equal to the last byte: see `content_id`.
 
     Raises UnreadableLineError when `line` has other columns, or its time, a number or the customer cannot be read.
