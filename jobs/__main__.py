@@ -21,7 +21,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "jobs.reconcile_events",
         "Prove that every record of the topic is valid, quarantined or a duplicate: nothing lost.",
     ),
+    "audit_events": (
+        "jobs.audit_events",
+        "Judge the tables again by Great Expectations itself: verdicts, volume, shares, freshness.",
+    ),
     "show": ("jobs.show", "Show what is stored of a list, a profile or an event, and how old it is."),
+    "quarantine": (
+        "jobs.quarantine",
+        "Work through the quarantine: look at broken records, and send again what a corrected rule or a fix accepts.",
+    ),
+    "rules": ("jobs.rules", "The rules that judge every event: list them, explain one, try them on a log."),
     "config": ("jobs.config", "Explain every key of the configuration, with its default and its value here."),
 }
 

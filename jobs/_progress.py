@@ -10,11 +10,14 @@ SECONDS_BETWEEN_UPDATES = 0.1
 
 
 class SendingProgress:
-    """`with SendingProgress("replay", total) as bar:` shows how much of `total` is done, and records per second."""
+    """`with SendingProgress("replay", total) as bar:` shows how much of `total` is done, and records per second.
 
-    def __init__(self, title: str, total: int) -> None:
+    `done` is the word for what was done to them.
+    """
+
+    def __init__(self, title: str, total: int, done: str = "sent") -> None:
         self._progress = Progress(
-            TextColumn(title), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[n_sent]:,} sent"),
+            TextColumn(title), BarColumn(), TaskProgressColumn(), TextColumn(f"{{task.fields[n_sent]:,}} {done}"),
             TextColumn("{task.fields[rate]:,.0f}/s"), TimeRemainingColumn(), console=Console(stderr=True),
         )  # fmt: skip
         self._task = self._progress.add_task(title, total=total, n_sent=0, rate=0.0)
