@@ -23,6 +23,7 @@ class RegistryStandIn:
         self.asked: list[str] = []
         self.is_down = False
         self.password = password
+        self.deleted: set[tuple[str, int]] = set()  # (subject, version): softly, as a registry does it
         self._by_id: dict[int, dict] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler_of(self))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -46,17 +47,22 @@ class RegistryStandIn:
             return 503, {"error_code": 50301, "message": "down"}
         if method == "POST":
             return 200, {"id": self._add(parts[1], json.loads(body))}
-        serialized = parse_qs(url.query).get("format") == ["serialized"]
+        query = parse_qs(url.query)
+        serialized = query.get("format") == ["serialized"]
         match parts:
             case ["schemas", "ids", schema_id]:
                 found = self._by_id.get(int(schema_id))
                 return (200, _shown(found, serialized)) if found else _not_found("schema", schema_id)
             case ["subjects", subject, "versions"] if subject in self.subjects:
-                return 200, [entry["version"] for entry in self.subjects[subject]]
+                return 200, [entry["version"] for entry in self._visible(subject, query)]
             case ["subjects", subject, "versions", version] if subject in self.subjects:
-                found = next((e for e in self.subjects[subject] if str(e["version"]) == version), None)
+                found = next((e for e in self._visible(subject, query) if str(e["version"]) == version), None)
                 return (200, found | _shown(found, serialized)) if found else _not_found("version", version)
         return _not_found("subject", parts[1] if len(parts) > 1 else "")
+
+    def _visible(self, subject: str, query: dict[str, list[str]]) -> list[dict]:
+        shows_deleted = query.get("deleted") == ["true"]
+        return [e for e in self.subjects[subject] if shows_deleted or (subject, e["version"]) not in self.deleted]
 
     def _add(self, subject: str, schema: dict) -> int:
         versions = self.subjects.setdefault(subject, [])

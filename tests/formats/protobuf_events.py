@@ -40,7 +40,7 @@ def a_file(repeated: tuple[str, ...] = (), **fields: str) -> FileDescriptorProto
     _message(file.message_type.add(name="Context"), dict.fromkeys(("device_type", "page_url"), "string"))
     other = file.message_type.add(name="Other")
     _message(other, {"event_id": "string"})
-    _message(other.nested_type.add(name="Inner"), {"event_id": "string"})
+    _message(other.nested_type.add(name="Inner"), {"inner_id": "string"})
     return file
 
 

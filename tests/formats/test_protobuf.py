@@ -106,18 +106,18 @@ def test_every_kind_of_field_comes_through():
 
 
 @pytest.mark.parametrize(
-    ("indices", "message"),
+    ("indices", "message", "event"),
     [
-        pytest.param(b"\x00", "shop.Event", id="the first"),
-        pytest.param(b"\x02\x00", "shop.Event", id="the first, in full"),
-        pytest.param(b"\x02\x04", "shop.Other", id="the third"),
-        pytest.param(b"\x04\x04\x00", "shop.Other.Inner", id="inside the third"),
+        pytest.param(b"\x00", "shop.Event", {"event_id": "e"}, id="the first"),
+        pytest.param(b"\x02\x00", "shop.Event", {"event_id": "e"}, id="the first, in full"),
+        pytest.param(b"\x02\x04", "shop.Other", {"event_id": "e"}, id="the third"),
+        pytest.param(b"\x04\x04\x00", "shop.Other.Inner", {"inner_id": "e"}, id="inside the third"),
     ],
 )
-def test_the_message_is_the_one_that_the_indices_name(indices, message):
-    value = HEADER + indices + encoded(FILE, {"event_id": "e"}, message)
+def test_the_message_is_the_one_that_the_indices_name(indices, message, event):
+    value = HEADER + indices + encoded(FILE, event, message)
 
-    assert json.loads(DECODER.text(value)) == {"event_id": "e"}
+    assert json.loads(DECODER.text(value)) == event
 
 
 def test_a_file_of_another_subject_is_found():
@@ -165,6 +165,11 @@ DAMAGED: dict[str, bytes | None] = {
     "a nested message that is not there": HEADER + b"\x04\x00\x08" + PAYLOAD,
     "larger than the limit": protobuf_value(7, FILE, an_event(query="x" * MAX_PARSED_BYTES)),
 }
+
+
+@pytest.mark.parametrize("name", [name for name in DAMAGED if name != "larger than the limit"])
+def test_of_damaged_bytes_there_is_no_text(name):
+    assert DECODER.text(DAMAGED[name]) is None
 
 
 @pytest.fixture(scope="module")

@@ -46,6 +46,14 @@ def test_all_versions_of_the_topics_subject_are_read_with_their_kind(registry):
     ]
 
 
+def test_a_version_that_was_deleted_is_read_for_its_records_may_still_be_there(registry):
+    registry.register(SUBJECT, '"first"')
+    registry.register(SUBJECT, '"second"')
+    registry.deleted.add((SUBJECT, 1))
+
+    assert [s.definitions for s in schemas_of(registry).schemas.values()] == [(("", '"first"'),), (("", '"second"'),)]
+
+
 def test_a_protobuf_schema_comes_as_a_descriptor(registry):
     registry.register(SUBJECT, in_base64(a_file()), "PROTOBUF")
 
