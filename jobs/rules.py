@@ -72,7 +72,7 @@ def explain_rule(config: Config, suite: Path | None, name: str, with_condition: 
     path = suite or config.validation.suite
     rules = {rule.name: rule for rule in load_suite(path)}
     check_rule_name(name, rules)
-    print_rule(rules[name], _condition(_compiled(config, path), name) if with_condition else None)
+    print_rule(rules[name], _condition(config, path, name) if with_condition else None)
 
 
 @main.command("check")
@@ -119,10 +119,14 @@ def _judge(rules: CompiledRules, contract: Contract) -> Callable[[DataFrame], Da
     return lambda records: parse_records(records, contract).withColumns(columns)
 
 
-def _condition(compiled: CompiledRules, name: str) -> str:
-    conditions = {rule.name: str(column) for rule, column in zip(compiled.rules, compiled.columns, strict=True)}
-    condition = conditions.get(name, "to no condition on one row")
-    return condition.removeprefix("Column<'").removesuffix("'>")
+def _condition(config: Config, path: Path, name: str) -> str:
+    """As Spark would write it in SQL, which is how it names a column that has no name."""
+    compiled = _compiled(config, path)
+    columns = {rule.name: column for rule, column in zip(compiled.rules, compiled.columns, strict=True)}
+    if name not in columns:
+        return "not: it is about many rows"
+    nothing = job_session(JOB).createDataFrame([], config.events.contract.checked)
+    return str(nothing.select(columns[name]).columns[0])
 
 
 def _compiled(config: Config, suite: Path) -> CompiledRules:
