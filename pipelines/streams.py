@@ -123,9 +123,8 @@ def _refusing_on(requests: _Requests, replan: Replan, sink: BatchSink) -> Callab
         if not requests.are_there():
             requests.frame = replan()
         if requests.are_there():
-            batch.sparkSession.sparkContext.setLogLevel(
-                "OFF"
-            )  # the refusal is ours: Spark would print it with the whole plan
+            # the refusal is ours: Spark would print it with the whole plan
+            batch.sparkSession.sparkContext.setLogLevel("OFF")
             raise StopRequestedError(f"stopped before batch {batch_id}")
         sink(batch, batch_id)
 

@@ -106,7 +106,7 @@ def test_a_stream_that_runs_for_ever_loses_no_record_to_a_schema_that_came_later
             schema_id = registry.register(subject(shop), json.dumps(schema))
             shop.send(in_avro(schema_id, schema, event_id=f"e-{n}", **{f"field_{n}": "x"}))  # at once
             wait_for(shop, n + 1, process)
-        registry.close()
+        registry.is_down = True
         shop.send(in_avro(old, OLD, event_id="e-3"))
         wait_for(shop, 4, process)
         process.send_signal(signal.SIGTERM)
