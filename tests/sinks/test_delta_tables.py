@@ -73,3 +73,14 @@ def test_the_first_use_of_a_rule_set_is_kept_once(spark, tmp_path):
     kept = sorted(tuple(row) for row in read_table(spark, path, "rule_sets").collect())
 
     assert kept == [("aaaa", "{}", NOON), ("bbbb", "{1}", NOON.replace(hour=14))]
+
+
+def test_a_table_that_was_read_stays_as_it_was(spark, tmp_path):
+    path = str(tmp_path / "events")
+    an_old_table(spark, path)
+    table = read_table(spark, path, "events")
+
+    spark.read.format("delta").load(path).write.format("delta").mode("append").save(path)
+
+    assert table.count() == 1
+    assert read_table(spark, path, "events").count() == 2
