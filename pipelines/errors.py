@@ -31,3 +31,7 @@ class ProfileFormatError(LiveshelfError):
 
 class DataLossError(LiveshelfError):
     """A record that was produced is in no table: the promise is broken."""
+
+
+class AuditError(LiveshelfError):
+    """An audit found what must not be: two counts of one rule that differ, a rule it could not run, or an alert."""

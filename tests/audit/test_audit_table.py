@@ -75,5 +75,7 @@ def test_spark_reads_what_the_contract_says(spark, path):
 
     table = spark.read.format("delta").load(path)
 
-    assert [(f.name, f.dataType, f.metadata) for f in table.schema] == [(f.name, f.dataType, f.metadata) for f in AUDITS]
+    assert [(f.name, f.dataType, f.metadata) for f in table.schema] == [
+        (f.name, f.dataType, f.metadata) for f in AUDITS
+    ]
     assert {row.as_of for row in table.collect()} == {NOON.replace(tzinfo=None)}

@@ -18,6 +18,7 @@ MAY_IMPORT = {
     **dict.fromkeys(STAGES, GROUND | STAGES),
     **dict.fromkeys(WORLD, GROUND),
     **dict.fromkeys(STREAMS, GROUND),
+    "audit": GROUND | {"events"},
     "hot_path": GROUND | STAGES | {"stores"},
     "local": GROUND | STAGES | WORLD,
 }
