@@ -8,6 +8,8 @@ Reads   Kafka topic `clickstream`; the rules in conf/expectations/clickstream.js
 Writes  {lake_root}/events      one row per event_id
         {lake_root}/quarantine  one row per broken record, with the names of the rules it breaks
         {lake_root}/rule_sets   the rules, under the hash that both tables carry
+        {lake_root}/audits      what Great Expectations itself says of a sample, every validation.audit_seconds
+        {data_docs_root}        the same as pages; begin with index.html
 State   {checkpoint_root}/validate_events/v1
 """
 
@@ -17,6 +19,7 @@ from datetime import datetime, timezone
 import click
 from pyspark.sql import DataFrame, SparkSession
 
+from jobs._audits import background_audit
 from jobs._options import config_option, once_option
 from jobs._parsing import TopicFormat
 from jobs._spark import job_session
@@ -30,7 +33,7 @@ from pipelines.sinks.delta import EventTables
 from pipelines.sinks.rule_sets import record_rule_set
 from pipelines.sources.kafka import read_records
 from pipelines.stores.connection import connect
-from pipelines.stores.heartbeat import HeartbeatStore
+from pipelines.stores.heartbeat import HeartbeatStore, SharedHeartbeat
 from pipelines.streams import start_stream
 from pipelines.tally import Tally
 
@@ -43,7 +46,7 @@ JOB = "validate_events"
 def main(config: Config, once: bool) -> None:
     config = with_running_servers(config)
     validation, contract = config.validation, config.events.contract
-    heartbeats, tally = HeartbeatStore(connect(str(config.redis.url))), Tally()
+    heartbeat, tally = SharedHeartbeat(HeartbeatStore(connect(str(config.redis.url))), JOB), Tally()
     topic_format = TopicFormat(config.kafka)
     spark = job_session(JOB)
 
@@ -55,6 +58,7 @@ def main(config: Config, once: bool) -> None:
         return with_verdicts(with_extra_fields(events, contract), rules, contract)
 
     _remember(spark, config, rules)
+    audit = background_audit(config, rules, heartbeat.tell) if validation.audit_seconds else None
 
     tables = EventTables(
         events_path=config.table("events"),
@@ -62,7 +66,8 @@ def main(config: Config, once: bool) -> None:
         event_dedupe_minutes=validation.event_dedupe_minutes,
         quarantine_dedupe_days=validation.quarantine_dedupe_days,
         contract=contract,
-        on_batch=lambda figures: heartbeats.beat(JOB, tally.add({"ruleset": rules.ruleset, **figures})),
+        on_batch=lambda figures: heartbeat.tell(tally.add({"ruleset": rules.ruleset, **figures})),
+        observe=audit.offer if audit else None,
     )
     checkpoint, every = config.checkpoint(JOB, "v1"), validation.trigger_seconds
     stream = start_stream(
@@ -75,8 +80,10 @@ def main(config: Config, once: bool) -> None:
         replan=topic_format.following(verdicts),
     )
     click.echo(tables.guarantee, err=True)
-    heartbeats.beat(JOB, {"state": "started", "ruleset": rules.ruleset})
+    heartbeat.tell({"state": "started", "ruleset": rules.ruleset})
     stream.wait()
+    if audit:
+        audit.stop()
 
 
 def _remember(spark: SparkSession, config: Config, rules: CompiledRules) -> None:

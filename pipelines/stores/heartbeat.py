@@ -1,5 +1,6 @@
 """What a stream last did, for whoever watches: one small JSON document a job."""
 
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -27,3 +28,18 @@ class HeartbeatStore:
         """The last heartbeat of `job`, with its `as_of_ms`; None when there was none."""
         document = self._client.get(heartbeat_key(job))
         return orjson.loads(document) if isinstance(document, bytes) else None
+
+
+class SharedHeartbeat:
+    """The heartbeat of a job with several threads: each tells its own figures, and every beat has the last of all."""
+
+    def __init__(self, store: HeartbeatStore, job: str) -> None:
+        self._store, self._job = store, job
+        self._figures: dict[str, Any] = {}
+        self._lock = threading.Lock()  # else an older beat could overtake a newer one
+
+    def tell(self, figures: Mapping[str, Any]) -> None:
+        """Beat with these figures and what others told before."""
+        with self._lock:
+            self._figures.update(figures)
+            self._store.beat(self._job, self._figures)
