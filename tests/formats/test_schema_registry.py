@@ -6,8 +6,9 @@ import time
 
 import pytest
 
+from jobs._kafka import open_kafka_sink
 from jobs._parsing import TopicFormat
-from pipelines.config import KafkaConfig
+from pipelines.config import Config, KafkaConfig
 from pipelines.errors import ConfigError, ServerError
 from pipelines.sources.schema_registry import SchemaRegistry, TopicSchemas
 from tests.formats.avro_events import a_schema
@@ -165,3 +166,8 @@ def test_something_else_at_the_address_is_told():
 def test_a_registry_that_is_not_configured_is_asked_for():
     with pytest.raises(ConfigError, match=r"kafka\.schema_registry_url"):
         TopicFormat(KafkaConfig(format="avro"))
+
+
+def test_json_is_not_sent_to_a_topic_of_another_format():
+    with pytest.raises(ConfigError, match=r"kafka\.format of topic clickstream is avro"):
+        open_kafka_sink(Config(kafka=KafkaConfig(format="avro")))
