@@ -76,11 +76,8 @@ def _findings_as_json(findings: Mapping[str, Finding]) -> dict[str, dict[str, ob
 
 
 def _print_findings(what: str, findings: Mapping[str, Finding]) -> None:
-    if not findings:
-        return
-    table = Table(what, "lines", "first line", "it begins with", box=None, header_style="bold", pad_edge=False)
-    table.columns[1].justify = table.columns[2].justify = "right"
     for name, finding in sorted(findings.items(), key=lambda item: -item[1].n_lines):
-        excerpt = Text(as_text(finding.excerpt)[:EXCERPT_CHARACTERS])
-        table.add_row(name, f"{finding.n_lines:,}", f"{finding.line_number:,}", excerpt)
-    CONSOLE.print(table)
+        lines = "1 line" if finding.n_lines == 1 else f"{finding.n_lines:,} lines"
+        head = Text.assemble(f"{what} ", (name, "bold"), f": {lines}, the first is number {finding.line_number:,}")
+        CONSOLE.print(head, soft_wrap=True)
+        CONSOLE.print(Text(f"    {as_text(finding.excerpt)[:EXCERPT_CHARACTERS]}", style="dim"), soft_wrap=True)
