@@ -95,6 +95,8 @@ def show_event(config: Config, event_id: str) -> None:
         if value is not None:
             grid.add_row(name, str(np.asarray(value).tolist() if isinstance(value, np.ndarray) else value))
     CONSOLE.print(grid)
+    if table == "quarantine":
+        CONSOLE.print(f"its rules, explained: liveshelf quarantine show {row['record_id'][:12]}", highlight=False)
 
 
 def _stored(config: Config, key: str, otherwise: str) -> bytes:
