@@ -68,7 +68,10 @@ def print_counts(counts: QuarantineCounts, suite: Iterable[str]) -> None:
 
 def print_second_look(look: SecondLook, rule: str) -> None:
     """What became of the records that broke `rule`, and why some stay."""
-    CONSOLE.print(f"{look.n_tried:,} open records broke {rule}:", highlight=False)
+    if not look.n_tried:
+        CONSOLE.print(f"no open record broke {rule}", highlight=False)
+        return
+    CONSOLE.print(f"open records that broke {rule}: {look.n_tried:,}", highlight=False)
     table = Table(box=None, show_header=False, pad_edge=False)
     for outcome, meaning in _MEANING.items():
         if n := look.n_by_outcome.get(outcome):

@@ -99,12 +99,15 @@ def replay_records(config: Config, rule: str, fix_name: str | None, limit: int |
         resending.refuse_under_other_rules()
         _tell_unfinished(*resending.send_planned())
     judged = resending.judge_open(rule, fix, limit)
-    print_second_look(summarize(judged), rule)
+    look = summarize(judged)
+    print_second_look(look, rule)
     if dry_run:
         click.echo("dry run: nothing was sent or written")
         return
-    resending.plan(judged, rule, fix_name)
-    n_sent, _ = resending.send_planned()
+    n_sent = 0
+    if look.n_accepted:
+        resending.plan(judged, rule, fix_name)
+        n_sent, _ = resending.send_planned()
     click.echo(f"{n_sent:,} sent to topic '{config.kafka.topic}', and recorded in {config.table('replays')}")
 
 

@@ -34,6 +34,10 @@ class SecondLook:
     def n_tried(self) -> int:
         return sum(self.n_by_outcome.values())
 
+    @property
+    def n_accepted(self) -> int:
+        return self.n_by_outcome.get(ACCEPTED, 0)
+
 
 def open_rows(quarantine: DataFrame, replays: DataFrame, rule: str, limit: int | None = None) -> DataFrame:
     """Rows of `quarantine` that broke `rule` and have no row in `replays`: the oldest `limit`, one per record_id."""
