@@ -49,7 +49,7 @@ def _parsed_value(text: Column, contract: Contract) -> Column:
     # Inside an outer object the parser meets what follows and refuses it, or never comes to the end.
     wrapped = F.concat(F.lit('{"event":'), text, F.lit(',"end":true}'))
     is_readable = (F.octet_length("value") <= MAX_PARSED_BYTES) & F.is_valid_utf8(text)
-    return F.when(is_readable & barrier(), F.from_json(wrapped, _wrapped(contract), _JSON_OPTIONS))
+    return F.when(is_readable & _barrier(), F.from_json(wrapped, _wrapped(contract), _JSON_OPTIONS))
 
 
 def _wrapped(contract: Contract) -> StructType:
@@ -57,7 +57,7 @@ def _wrapped(contract: Contract) -> StructType:
     return StructType([StructField(name, kind) for name, kind in fields])
 
 
-def barrier() -> Column:
+def _barrier() -> Column:
     """Return true. Spark moves no filter below it.
 
     Without it `where` on parsed columns, above all on the rules, is moved below the parse, which is then repeated in the
@@ -70,7 +70,7 @@ def _derived_columns() -> dict[str, Column]:
     event_time, ingest_time, is_parsed = (
         F.col("event_time"),
         F.col("timestamp"),
-        F.col("event").isNotNull() & barrier(),
+        F.col("event").isNotNull() & _barrier(),
     )
     texts = {name: F.nullif(F.col(f"event.{name}"), F.lit("")) for name in _EMPTY_IS_MISSING}
     return {

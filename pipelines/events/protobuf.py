@@ -28,7 +28,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import arrow_udf
 
 from pipelines.errors import SchemaError
-from pipelines.events.parse import MAX_PARSED_BYTES, TEXT, barrier
+from pipelines.events.parse import MAX_PARSED_BYTES, TEXT
 from pipelines.events.wire import HEADER_BYTES, Definitions
 
 _Schemas = tuple[tuple[int, tuple[tuple[str, str], ...]], ...]
@@ -54,7 +54,7 @@ def with_protobuf_text(records: DataFrame, schemas: Mapping[int, Definitions]) -
 
     in_python = arrow_udf(protobuf_text, returnType="string")  # type: ignore[call-overload]  # its kind: see the hints
     value = F.when(F.octet_length("value") <= MAX_PARSED_BYTES, F.col("value"))
-    return records.select("*", F.when(barrier(), in_python(value)).alias(TEXT))
+    return records.select("*", in_python(value).alias(TEXT))
 
 
 class ProtobufDecoder:

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.avro.functions import from_avro
 
 from pipelines.errors import SchemaError
-from pipelines.events.parse import MAX_PARSED_BYTES, TEXT, barrier
+from pipelines.events.parse import MAX_PARSED_BYTES, TEXT
 
 Definitions = Sequence[tuple[str, str]]  # (name, definition) of what a schema refers to, then of the schema itself
 
@@ -49,7 +49,7 @@ def with_avro_text(records: DataFrame, schemas: Mapping[int, Definitions]) -> Da
     rows = rows.select("*", F.coalesce(*whole, F.lit(None).cast("string")).alias("_json"))
     # On the way to JSON, bytes that are no UTF-8 become U+FFFD: an id changed in silence. A U+FFFD that was sent may stay.
     is_changed = F.contains("_json", F.lit(_REPLACEMENT)) & ~F.contains("value", F.lit(_REPLACEMENT.encode()))
-    return rows.select(*records.columns, F.when(barrier() & ~is_changed, F.col("_json")).alias(TEXT))
+    return rows.select(*records.columns, F.when(~is_changed, F.col("_json")).alias(TEXT))
 
 
 def _read(schema_id: int, definitions: Definitions) -> Column:

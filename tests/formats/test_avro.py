@@ -224,6 +224,12 @@ def test_every_damage_is_quarantined_with_its_bytes(verdicts_on_damage, name):
     assert (None if row.value is None else bytes(row.value)) == DAMAGED[name]
 
 
+def test_what_is_too_large_is_not_decoded(spark):
+    large = DAMAGED["larger than the limit"]
+
+    assert with_avro_text(kafka_records(spark, [large]), {7: definitions(SCHEMA)}).first()[TEXT] is None
+
+
 def test_a_list_in_blocks_with_their_size_is_read(spark):
     """A negative count is followed by the block's size in bytes: how some writers write long lists."""
     value = framed(8, UP_TO_THE_LISTS + zigzag(-2) + zigzag(4) + b"\x02a\x02b\x00" + b"\x00")

@@ -102,9 +102,11 @@ def test_a_wish_to_stop_wins_over_a_new_plan(numbers):
     while stream.query.isActive:  # it refused the batch; nobody waited for it yet
         time.sleep(0.02)
 
+    first = stream.query
     stream.stop()
     stream.wait()
 
+    assert stream.query is first
     assert (numbers.seen, stream.query.isActive) == ([], False)
     assert StopRequestedError.__name__ in str(stream.query.exception())
 

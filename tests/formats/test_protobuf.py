@@ -11,7 +11,7 @@ from pyspark.sql.types import DoubleType, StringType, StructField
 
 from pipelines.errors import SchemaError
 from pipelines.events.extra import with_extra_fields
-from pipelines.events.parse import MAX_PARSED_BYTES, parse_records
+from pipelines.events.parse import MAX_PARSED_BYTES, TEXT, parse_records
 from pipelines.events.protobuf import ProtobufDecoder, with_protobuf_text
 from pipelines.events.rules import compile_rules
 from pipelines.events.verdicts import with_verdicts
@@ -187,6 +187,13 @@ def test_every_damage_is_quarantined_with_its_bytes(verdicts_on_damage, name):
 
     assert row.rules == ["record_within_size" if name == "larger than the limit" else "record_parseable"]
     assert (None if row.value is None else bytes(row.value)) == DAMAGED[name]
+
+
+@pytest.mark.spark
+def test_what_is_too_large_is_not_decoded(spark):
+    large = DAMAGED["larger than the limit"]
+
+    assert with_protobuf_text(kafka_records(spark, [large]), {7: of(FILE)}).first()[TEXT] is None
 
 
 def test_no_bytes_raise():
