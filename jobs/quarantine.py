@@ -46,6 +46,8 @@ def list_records(config: Config, rule: str | None, day: datetime | None, limit: 
         config.lake_root, limit=limit, rule=rule, day=day.date() if day else None, with_replayed=with_replayed
     )
     if not rows:
+        if rule:
+            _check_rule(config, rule)
         kind = "record" if with_replayed else "open record"
         click.echo(f"no {kind} in {config.table('quarantine')}{f' broke {rule}' if rule else ''}")
         return

@@ -146,11 +146,19 @@ def test_a_large_record_is_cut_and_says_so(tmp_path, run):
     assert "5,000 bytes in all; --raw gives all of them" in run("show", "abc").output
 
 
-def test_a_rule_that_nobody_knows_is_told_before_anything_starts(run):
-    result = run("replay", "--rule", "price_in_rang")
+@pytest.mark.parametrize("command", ["list", "replay"])
+def test_a_rule_that_nobody_knows_is_told_before_anything_starts(run, command):
+    result = run(command, "--rule", "price_in_rang")
 
     assert result.exit_code == 1
     assert "no rule 'price_in_rang'; did you mean 'price_in_range'?" in result.output
+
+
+def test_a_rule_that_the_suite_no_longer_has_is_known_by_its_records(tmp_path, run):
+    write_quarantine(tmp_path, quarantined("abc", "gone_rule"))
+    write_replays(tmp_path, replayed("abc"))
+
+    assert run("list", "--rule", "gone_rule").output == f"no open record in {tmp_path}/quarantine broke gone_rule\n"
 
 
 @pytest.mark.parametrize(
