@@ -8,6 +8,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from jobs import rules
 from jobs.rules import main
 from pipelines.events.suite import load_suite
 from pipelines.local import dry_run
@@ -149,5 +150,6 @@ def test_a_real_format_is_tried_with_another_suite_and_a_limit(spark, run, tmp_p
         (("nowhere.csv", "--format", "jsnl"), "unknown log format 'jsnl'; did you mean 'jsonl'?"),
     ],
 )
-def test_what_cannot_be_tried_is_told_before_spark_starts(run, arguments, says):
+def test_what_cannot_be_tried_is_told_before_spark_starts(run, monkeypatch, arguments, says):
+    monkeypatch.setattr(rules, "job_session", None)
     assert says in run("try", *arguments, code=1).output

@@ -6,6 +6,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from jobs import _resending
 from jobs.quarantine import main
 from pipelines.errors import InputError
 from pipelines.sources.quarantine import EXCERPT_BYTES, count_rows, find_record, newest_rows
@@ -147,7 +148,8 @@ def test_a_large_record_is_cut_and_says_so(tmp_path, run):
 
 
 @pytest.mark.parametrize("command", ["list", "replay"])
-def test_a_rule_that_nobody_knows_is_told_before_anything_starts(run, command):
+def test_a_rule_that_nobody_knows_is_told_before_anything_starts(run, monkeypatch, command):
+    monkeypatch.setattr(_resending, "job_session", None)
     result = run(command, "--rule", "price_in_rang")
 
     assert result.exit_code == 1
