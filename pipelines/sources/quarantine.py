@@ -11,13 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
+from pyarrow.dataset import ParquetFragmentScanOptions
 
 from pipelines.errors import InputError
 
 Row = dict[str, Any]
 EXCERPT_BYTES = 60
 N_AMBIGUOUS = 10  # ids that the error names
-_BATCH_ROWS = 1_024
+_BATCH_ROWS = 64
 
 
 @dataclass
@@ -59,9 +60,8 @@ def newest_rows(
 
     Days are read from the last backwards until there are enough; of each day no more than `limit` rows are held.
     """
-    columns = {name: pc.field(name) for name in ("record_id", "rules", "ingest_time", "partition", "offset")}
-    columns["excerpt"] = pc.binary_slice(pc.field("value"), 0, EXCERPT_BYTES)
-    columns["value_bytes"] = pc.binary_length(pc.field("value"))
+    names = ("record_id", "rules", "ingest_time", "ingest_date", "partition", "offset")
+    columns = {name: pc.field(name) for name in names}
     replayed, found = _replayed_ids(lake_root), list[Row]()
     for each_day in _days(lake_root) if day is None else [day]:
         rows = _read(lake_root, columns, pc.field("ingest_date") == each_day, replayed)
@@ -69,7 +69,8 @@ def newest_rows(
         found += heapq.nlargest(limit - len(found), wanted, key=_age_order)
         if len(found) >= limit:
             break
-    return found
+    excerpts = _excerpts(lake_root, found)
+    return [row | excerpts[row["record_id"]] for row in found]
 
 
 def find_record(lake_root: str, record_id: str) -> Row:
@@ -78,7 +79,9 @@ def find_record(lake_root: str, record_id: str) -> Row:
     Raises InputError when there is none, or when several records begin so; the message names some.
     """
     is_of_it = pc.starts_with(pc.field("record_id"), record_id.lower())
-    ids = {row["record_id"] for row in _read(lake_root, {"record_id": pc.field("record_id")}, is_of_it)}
+    columns = {name: pc.field(name) for name in ("record_id", "ingest_time", "ingest_date", "partition", "offset")}
+    rows = list(_read(lake_root, columns, is_of_it))
+    ids = {row["record_id"] for row in rows}
     if not ids:
         raise InputError(
             f"no quarantined record '{record_id}' in {lake_root}; `liveshelf quarantine list` shows their ids"
@@ -86,8 +89,8 @@ def find_record(lake_root: str, record_id: str) -> Row:
     if len(ids) > 1:
         some = "\n".join(f"  {each}" for each in sorted(ids)[:N_AMBIGUOUS])
         raise InputError(f"'{record_id}' is the beginning of {len(ids):,} records, give more of it:\n{some}")
-    is_it = pc.field("record_id") == ids.pop()
-    newest = max(_read(lake_root, None, is_it), key=_age_order)
+    is_it, day = pc.field("record_id") == ids.pop(), max(rows, key=_age_order)["ingest_date"]
+    newest = max(_read(lake_root, None, is_it & (pc.field("ingest_date") == day)), key=_age_order)
     return newest | {"replay": next(_batches(f"{lake_root}/replays", None, is_it), None)}
 
 
@@ -99,6 +102,17 @@ def count_rows(lake_root: str, since: date | None = None) -> QuarantineCounts:
     for row in _read(lake_root, columns, condition, _replayed_ids(lake_root)):
         counts.add(row)
     return counts
+
+
+def _excerpts(lake_root: str, rows: list[Row]) -> dict[str, Row]:
+    """record_id → excerpt, value_bytes."""
+    value, record_id = pc.field("value"), pc.field("record_id")
+    columns = {"record_id": record_id, "excerpt": pc.binary_slice(value, 0, EXCERPT_BYTES)}
+    columns["value_bytes"] = pc.binary_length(value)
+    is_of_them = record_id.isin([row["record_id"] for row in rows])
+    is_of_their_days = pc.field("ingest_date").isin(list({row["ingest_date"] for row in rows}))
+    found = _read(lake_root, columns, is_of_them & is_of_their_days) if rows else iter(())
+    return {row.pop("record_id"): row for row in found}
 
 
 def _age_order(row: Row) -> tuple[Any, ...]:
@@ -144,9 +158,10 @@ def _batches(
         return
     if columns and "ruleset" not in dataset.schema.names:  # a table of before there was one
         columns = {name: column for name, column in columns.items() if name != "ruleset"}
-    # One small batch at a time: a record may weigh megabytes.
+    # One small batch at a time, and no column of a file as a whole: a record may weigh megabytes.
     scanner = dataset.scanner(
-        columns=columns, filter=condition, batch_size=_BATCH_ROWS, batch_readahead=1, fragment_readahead=1
-    )
+        columns=columns, filter=condition, batch_size=_BATCH_ROWS, batch_readahead=0, fragment_readahead=0,
+        fragment_scan_options=ParquetFragmentScanOptions(use_buffered_stream=True, pre_buffer=False), use_threads=False,
+    )  # fmt: skip
     for batch in scanner.to_batches():
         yield from batch.to_pylist()
