@@ -9,8 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from deltalake import DeltaTable
 
+from jobs import personalize
+from pipelines.features.profile import decode
 from tests.events.builders import an_event
 from tests.formats.avro_events import a_schema, avro_value, optional
 from tests.formats.protobuf_events import a_file, in_base64, protobuf_value
@@ -142,6 +145,25 @@ def test_a_topic_in_protobuf_is_accounted_for(spark, shop, registry):
     }
     assert [row["value"] for row in rows(shop, "quarantine")] == [good[:-1]]
     assert json.loads(shop.reconcile("--json").stdout)["is_exact"]
+
+
+@pytest.mark.parametrize("kind", ["avro", "protobuf"])
+def test_the_hot_path_reads_the_topics_format(spark, shop, registry, redis_client, kind):
+    shop.configure(kafka={"format": kind})
+    people = [{"event_id": f"e-{n}", "user_id": f"u-{n}"} for n in range(6)]  # one event each: the topic is not keyed
+    if kind == "avro":
+        schema_id = registry.register(subject(shop), json.dumps(OLD))
+        values = [in_avro(schema_id, OLD, **person) for person in people]
+    else:
+        schema_id = registry.register(subject(shop), in_base64(a_file()), "PROTOBUF")
+        values = [protobuf_value(schema_id, a_file(), an_event(**person)) for person in people]
+    shop.send(*values, values[0][:-1])
+
+    arguments = ["--once", "--config", str(shop.config)]
+    assert CliRunner().invoke(personalize.main, arguments, catch_exceptions=False).exit_code == 0
+
+    profiles = decode([redis_client.get(f"profile:{{{person['user_id']}}}") for person in people])
+    assert profiles.n_interactions.tolist() == [1] * 6
 
 
 def test_a_topic_without_a_schema_is_one_line_not_a_traceback(shop, registry):
