@@ -117,7 +117,7 @@ def test_what_fails_is_reported_and_does_not_reach_the_stream(spark, rules, rows
     assert no_columns.results == no_rule.results == []
 
 
-def test_a_callback_that_fails_does_not_reach_the_stream_and_audits_go_on(rules, rows):
+def test_a_callback_that_fails_does_not_reach_the_stream_and_audits_go_on(spark, rules, rows):
     listener = Listener(rules, every_seconds=0.0)
 
     def fail(_):
@@ -125,8 +125,9 @@ def test_a_callback_that_fails_does_not_reach_the_stream_and_audits_go_on(rules,
 
     listener.audit._on_result = listener.audit._on_error = fail
     listener.offer(rows, 0)
+    listener.offer(spark.range(1), 1)  # fails in the stream's own thread
     listener.audit._on_result = listener.results.append
-    listener.offer(rows, 1)
+    listener.offer(rows, 2)
 
     assert len(listener.results) == 1
 

@@ -34,7 +34,7 @@ class Lake:
             kind, context = ("purchase" if n < n_purchases else "click"), ("mobile", "DE", referrer, "p")
             self.events.append((*self._next(hour, n, n_events), kind, context))
         for n in range(n_broken):
-            self.broken.append(self._next(hour, n, n_broken))
+            self.broken.append(self._next(hour, n, n_broken + 1))
         self.offset += n_duplicates
         return self
 
@@ -60,7 +60,8 @@ def usual_weeks(spark, weeks=4):
     for week in range(weeks, -1, -1):
         for hours_before in (2, 1, 0):
             if week or hours_before:
-                lake.add(NEWEST - timedelta(weeks=week, hours=hours_before))
+                more = 100 * hours_before  # no hour is like another
+                lake.add(NEWEST - timedelta(weeks=week, hours=hours_before), n_events=N_EVENTS + more)
     return lake
 
 
@@ -86,7 +87,7 @@ def test_an_hour_like_those_of_the_weeks_before_breaks_nothing(spark):
 
 def test_usual_is_the_median_of_the_weeks_that_are_known(spark):
     lake = Lake(spark)
-    for week, n_events in ((5, 9_000), (3, 100), (2, 300), (1, 200), (0, 400)):
+    for week, n_events in ((5, 9_000), (3, 100), (2, 900), (1, 200), (0, 400)):
         lake.add(NEWEST - timedelta(weeks=week), n_events=n_events, n_broken=0)
 
     volume = by_measure(lake.measures(hours=1))["n_records"]
@@ -147,6 +148,7 @@ def test_a_shifted_share_of_a_type_is_found(spark):
 def test_a_context_field_that_is_lost_is_found(spark):
     lake = usual_weeks(spark).add(NEWEST, referrer=None)
 
+    assert by_measure(lake.measures())["share_null:referrer"].value == 1
     assert lake.speaking().keys() == {"context_nulls_as_usual", "context_not_lost"}
 
 
@@ -161,6 +163,14 @@ def test_many_duplicates_are_found(spark):
     # 20 more were sent at the end of the hour before: a gap belongs to the hour of the row after it
     assert measures["share_duplicates"].value == 320 / 2320
     assert lake.speaking().keys() == {"duplicates_small"}
+
+
+def test_the_first_hour_of_the_history_knows_the_row_before_it(spark):
+    lake = Lake(spark)
+    for hour in (NEWEST - timedelta(weeks=4, hours=1), NEWEST - timedelta(weeks=4), NEWEST):
+        lake.add(hour, n_events=80)
+
+    assert by_measure(lake.measures(hours=1))["share_duplicates"].usual == 20 / 120
 
 
 def test_only_complete_hours_are_judged(spark):
@@ -188,13 +198,14 @@ def test_gaps_between_offsets_are_the_duplicates(spark):
     for partition in (0, 1):
         fates += [(partition, offset, offset // 50, draw.random() < 0.6) for offset in range(500)]
     kept = [("t", p, o, NEWEST + timedelta(hours=hour)) for p, o, hour, is_kept in fates if is_kept]
+    kept += kept[:9]  # a row that is filed twice hides no gap
     draw.shuffle(kept)
 
     counted = duplicates_per_hour(spark.createDataFrame(kept, _COORDINATES)).collect()
 
     expected = {}
     for partition in (0, 1):
-        offsets = sorted(o for _, p, o, _ in kept if p == partition)
+        offsets = sorted({o for _, p, o, _ in kept if p == partition})
         for offset in range(offsets[0], offsets[-1]):
             if offset not in offsets:
                 following = next(o for o in offsets if o > offset)

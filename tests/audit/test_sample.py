@@ -120,7 +120,7 @@ def test_where_the_engines_of_gx_differ_the_rule_is_not_audited_on_pandas(spark)
     on_spark, on_pandas = both_engines(spark, SAME_ON_PANDAS_ONLY_WITHOUT_NULLS)
 
     assert all(outcome.n_unexpected for outcome in on_spark)
-    assert [bool(outcome.not_audited) for outcome in on_pandas] == [True] * len(on_pandas)
+    assert all(outcome.not_audited and "failed" not in outcome.not_audited for outcome in on_pandas)
 
 
 def test_a_rule_that_gx_fails_at_is_not_called_equal(spark):
