@@ -1,5 +1,6 @@
 """Sends the rows of a finite frame to Kafka, from the executors."""
 
+from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
@@ -28,12 +29,17 @@ def send_rows(rows: DataFrame, kafka: KafkaConfig) -> None:
     }
     try:
         rows.select("key", "value").write.format("kafka").options(**options).save()
-    except PySparkException as error:
+    except (PySparkException, Py4JJavaError) as error:  # the second is what PySpark does not translate
         raise ServerError(
             f"Kafka at {kafka.bootstrap_servers} did not take all records for topic '{kafka.topic}': "
-            f"{_first_line(error)}. Nothing is lost: run it again, and what was planned is sent first"
+            f"{_cause(error)}. Nothing is lost: run it again, and what was planned is sent first"
         ) from error
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+def _cause(error: Exception) -> str:
+    if not isinstance(error, Py4JJavaError):
+        return str(error).strip().partition("\n")[0]
+    cause = error.java_exception
+    while cause.getCause() is not None:
+        cause = cause.getCause()
+    return str(cause.getMessage() or cause.toString()).partition("\n")[0]
