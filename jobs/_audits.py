@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from pipelines.audit.background import BackgroundAudit
 from pipelines.audit.pages import summary
@@ -19,6 +19,7 @@ from pipelines.events.rules import CompiledRules
 from pipelines.sinks.audits import AuditTable
 from pipelines.tally import Tally
 
+_HEADERS = ("rule", "severity", "rows", "GX", "compiled", "verdict", "observed")
 _STYLES = {"differs": "red", "alert": "red", "not audited": "yellow", "warning": "yellow"}
 
 
@@ -50,20 +51,23 @@ def background_audit(config: Config, rules: CompiledRules, tell: Callable[[dict[
 
 
 def print_audit(result: AuditResult, page: Path) -> None:
-    """Print a table of its rules."""
-    table = Table(
-        "rule", "severity", "rows", "GX", "compiled", "", "observed", title=f"{result.kind}: {result.verdict}"
-    )
-    for rule in result.rules:
-        outcome = rule.outcome
-        counts = [_number(n) for n in (outcome.n_rows, outcome.n_unexpected, rule.n_compiled)]
-        said = outcome.not_audited or outcome.observed
-        table.add_row(
-            outcome.rule.name, outcome.rule.severity, *counts, rule.verdict, said, style=_STYLES.get(rule.verdict)
-        )
+    """Print a table of its rules, without the columns that are empty."""
+    lines = [_line(rule) for rule in result.rules]
+    shown = [n for n in range(len(_HEADERS)) if any(line[n] for line in lines)]
+    table = Table(*[Column(_HEADERS[n], overflow="fold") for n in shown], title=f"{result.kind}: {result.verdict}")
+    for rule, line in zip(result.rules, lines, strict=True):
+        table.add_row(*[line[n] for n in shown], style=_STYLES.get(rule.verdict))
     console = Console()
     console.print(table)
-    console.print(f"{result.scope}\n{page}\n", highlight=False)
+    console.print(f"{result.scope}\n{page}\n", highlight=False, soft_wrap=True)
+
+
+def _line(rule: RuleResult) -> tuple[str, ...]:
+    outcome = rule.outcome
+    n_gx = outcome.n_unexpected if rule.is_compared else None
+    counts = [_number(n) for n in (outcome.n_rows, n_gx, rule.n_compiled)]
+    said = outcome.not_audited or outcome.observed.replace("; ", "\n")
+    return outcome.rule.name, outcome.rule.severity, *counts, rule.verdict, said
 
 
 def as_json(results: Sequence[AuditResult]) -> str:
