@@ -127,7 +127,9 @@ AUDITS = StructType(
         _field("severity", StringType(), "quarantine, warn or alert"),
         _field("n_rows", LongType(), "rows that Great Expectations looked at"),
         _field("n_unexpected_gx", LongType(), "rows that break the rule, as it counts"),
-        _field("n_unexpected_compiled", LongType(), "rows that break it, as the stream says; null where it does not judge"),
+        _field(
+            "n_unexpected_compiled", LongType(), "rows that break it, as the stream says; null where it does not judge"
+        ),
         _field("is_equal", BooleanType(), "whether the two are; null where there are not two"),
         _field("is_success", BooleanType(), "whether the rule as a whole is kept, `mostly` included"),
         _field("observed", StringType(), "what a rule about many rows saw: a value, or the hours that break it"),
