@@ -12,8 +12,8 @@ from pipelines.schemas import PARTITION_COLUMNS, TABLES
 PAGE = Path(__file__).parents[2] / "docs/tables.md"
 HEAD = """# The tables in Delta
 
-Made from `pipelines/schemas.py`. All times are UTC. Optional fields of the configuration (`events.optional_fields`) are further columns
-of `events`.
+Made from `pipelines/schemas.py`. All times are UTC. Optional fields of the configuration (`events.optional_fields`) are
+further columns of `events`.
 """
 
 
