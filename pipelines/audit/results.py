@@ -48,19 +48,22 @@ class RuleResult:
 
     @property
     def is_warning(self) -> bool:
-        """Whether a rule about many rows together is broken, and only warns."""
-        return not self.is_compared and self.outcome.is_success is False and not self.is_alert
+        """Whether many rows together break the rule, one about them or the `mostly` of one about single rows."""
+        is_about_many = not self.is_compared or self.outcome.rule.mostly < 1
+        return is_about_many and self.outcome.is_success is False and not self.is_alert
 
     @property
     def verdict(self) -> str:
-        """In two words at most: not audited; equal or differs; alert, warning, no rows or well."""
+        """In two words at most; where there are several, the worst."""
         if self.outcome.not_audited:
             return "not audited"
+        if self.is_equal is False:
+            return "differs"
+        if self.is_alert or self.is_warning:
+            return "alert" if self.is_alert else "warning"
         if self.is_compared:
-            return "equal" if self.is_equal else "differs"
-        if self.outcome.n_rows == 0:
-            return "no rows"
-        return "alert" if self.is_alert else "warning" if self.is_warning else "well"
+            return "equal"
+        return "no rows" if self.outcome.n_rows == 0 else "well"
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,15 @@ def test_a_summary_is_there_for_machines(tmp_path):
     assert json.loads(page.with_suffix(".json").read_text())["verdict"] == "differs"
 
 
+@pytest.mark.parametrize(("mostly", "verdict"), [(0.5, "equal"), (0.9, "warning"), (1.0, "equal")])
+def test_mostly_says_when_many_broken_rows_are_a_warning(mostly, verdict):
+    expectation = gxe.ExpectColumnValuesToNotBeNull(column="text", mostly=mostly, meta={"name": "present"})
+
+    outcomes, _ = validate(ROWS, [Rule("present", "quarantine", "A test.", expectation)], "s")
+
+    assert compared(outcomes, {"present": 1})[0].verdict == verdict
+
+
 @pytest.mark.parametrize(
     ("n_compiled", "is_alert", "verdict"),
     [(1, False, "warning"), (1, True, "alert"), (0, True, "differs")],
