@@ -9,6 +9,7 @@ from typing import Any
 from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 from pyspark.storagelevel import StorageLevel
 
 from pipelines.schemas import QUARANTINE, Contract
@@ -38,6 +39,7 @@ class EventTables:
     contract: Contract = field(default_factory=Contract)
     on_batch: Callable[[dict[str, Any]], None] | None = None  # told what each batch did, when it is done
     observe: Callable[[DataFrame, int], None] | None = None  # shown the rows of each batch when both tables have them
+    _ensured: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
     @property
     def guarantee(self) -> str:
@@ -70,7 +72,7 @@ class EventTables:
         schema = self.contract.events
         valid = _first_of_each("event_id", rows.where(F.size("rules") == 0).select(schema.names))
         where = _within(summary.event_times, timedelta(minutes=self.event_dedupe_minutes))
-        ensure_table(rows.sparkSession, self.events_path, "events", schema)
+        self._ensure(rows, self.events_path, "events", schema)
         return _insert_missing(self.events_path, "event_id", where, valid)
 
     def _insert_quarantine(self, rows: DataFrame, summary: BatchSummary) -> int:
@@ -79,8 +81,13 @@ class EventTables:
         reach = timedelta(days=self.quarantine_dedupe_days)
         broken = _first_of_each("record_id", rows.where(F.size("rules") > 0).select(QUARANTINE.names))
         where = F.col("old.ingest_date").between(F.lit(days[0] - reach), F.lit(days[1] + reach))
-        ensure_table(rows.sparkSession, self.quarantine_path, "quarantine", QUARANTINE)
+        self._ensure(rows, self.quarantine_path, "quarantine", QUARANTINE)
         return _insert_missing(self.quarantine_path, "record_id", where, broken)
+
+    def _ensure(self, rows: DataFrame, path: str, name: str, schema: StructType) -> None:
+        if path not in self._ensured:  # once: looking at a table costs as much as reading its log
+            ensure_table(rows.sparkSession, path, name, schema)
+            self._ensured.add(path)
 
 
 def _insert_missing(path: str, key: str, where: Column, rows: DataFrame) -> int:
