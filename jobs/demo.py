@@ -20,7 +20,7 @@ from jobs._options import Config, config_option
 from pipelines.errors import InputError, LiveshelfError, ServerError
 from pipelines.events.logs import FORMATS, KafkaRecord, log_format, read_line
 from pipelines.local.demo import screen
-from pipelines.local.demo.checks import Check, check_users
+from pipelines.local.demo.checks import Check, check_audits, check_users
 from pipelines.local.demo.feed import Feed
 from pipelines.local.demo.home import demo_home, written_config
 from pipelines.local.demo.watch import JOBS, Watcher
@@ -112,6 +112,8 @@ def _run(config: Config, config_path: Path, feed: Feed, jobs: list[OwnedProcess]
         shown.show(watcher.look(), "checking …")
     last = watcher.look()
     checks = [*_reconciled(config_path, feed), *check_users(config, client)]
+    if config.validation.audit_seconds:
+        checks.append(check_audits(watcher.look().heartbeats["validate_events"]))
     CONSOLE.print(screen.figures(last, 0.0), screen.featured(last, feed.featured_clicks), screen.verdict(checks))
     return checks
 

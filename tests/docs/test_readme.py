@@ -60,7 +60,7 @@ def test_the_demo_keeps_its_promises(kept_demo):
     shown = kept_demo.read_text()
 
     assert "Ctrl-C ends it" in shown and "✗" not in shown, shown
-    assert shown.count("✓") == 5
+    assert shown.count("✓") == 6
 
 
 @pytest.mark.servers

@@ -1,6 +1,6 @@
 """What must be true when everything that was sent has gone through."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -43,6 +43,16 @@ def check_users(config: Config, client: Redis) -> list[Check]:
             f"{n_lists:,} of {len(entitled):,} users",
         ),
     ]
+
+
+def check_audits(heartbeat: Mapping[str, Any]) -> Check:
+    """Whether Great Expectations itself, on samples beside the stream, counted what the compiled rules counted."""
+    n_audits, n_differences, n_errors = (
+        int(heartbeat.get(name, 0)) for name in ("n_audits", "n_audit_differences", "n_audit_errors")
+    )
+    found = f"{n_audits:,} audits, {n_differences:,} differences" + (f", {n_errors:,} failed" if n_errors else "")
+    is_kept = n_audits > 0 and n_differences == n_errors == 0
+    return Check("Great Expectations counts as the stream does", is_kept, found)
 
 
 def _values(client: Redis, keys: Iterable[str]) -> list[bytes | None]:
