@@ -6,6 +6,7 @@ ARGS ?=
 
 BIN := .venv/bin
 FAST := not spark and not servers and not crash
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench package clean local dev python
@@ -21,7 +22,7 @@ demo: local  ## all of it on this machine: clicks in, personal lists out
 	@$(BIN)/liveshelf demo $(if $(EVENTS),--events "$(EVENTS)") $(if $(FORMAT),--format "$(FORMAT)") $(ARGS)
 
 test: check  ## check, then every test: Spark, servers, crashes (minutes)
-	@$(BIN)/python -m pytest -m "spark or servers or crash"
+	@$(BIN)/python -m pytest -m "spark or servers or crash" -n $(WORKERS)
 
 check: dev  ## lint, format, types, fast tests (under a minute)
 	@$(BIN)/ruff check .
