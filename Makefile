@@ -7,6 +7,7 @@ ARGS ?=
 BIN := .venv/bin
 FAST := not spark and not servers and not crash
 WORKERS ?= 2
+BENCH ?= hot_path validation formats
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench package clean local dev python
@@ -16,6 +17,7 @@ help:  ## this text
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 	@echo; echo "  EVENTS=FILE FORMAT=jsonl|rees46|online-retail   what the demo replays (default: the simulated shop)"
 	@echo "  ARGS=...                                        more arguments for the demo, such as --keep"
+	@echo "  BENCH=hot_path                                  one benchmark instead of all (hot_path, validation, formats)"
 	@echo "  PYTHON=python3.12                               the Python to use (3.10 or newer)"
 
 demo: local  ## all of it on this machine: clicks in, personal lists out
@@ -30,8 +32,8 @@ check: dev  ## lint, format, types, fast tests (under a minute)
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q -m "$(FAST)"
 
-bench: dev  ## the hot path, measured; results in benchmarks/results
-	@$(BIN)/python -m benchmarks.hot_path
+bench: dev  ## the benchmarks, measured; results in benchmarks/results
+	@for name in $(BENCH); do echo "== $$name" && $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 package: dev  ## dist/pyfiles.zip, for spark-submit --py-files
 	@rm -rf build dist && $(BIN)/python -m pip wheel -q . --no-deps -w dist && cp dist/*.whl dist/pyfiles.zip
