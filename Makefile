@@ -6,7 +6,6 @@ ARGS ?=
 
 BIN := .venv/bin
 FAST := not spark and not servers and not crash
-WORKERS ?= 2
 BENCH ?= hot_path validation formats
 
 .DEFAULT_GOAL := help
@@ -24,7 +23,7 @@ demo: local  ## all of it on this machine: clicks in, personal lists out
 	@$(BIN)/liveshelf demo $(if $(EVENTS),--events "$(EVENTS)") $(if $(FORMAT),--format "$(FORMAT)") $(ARGS)
 
 test: check  ## check, then every test: Spark, servers, crashes (minutes)
-	@$(BIN)/python -m pytest -m "spark or servers or crash" -n $(WORKERS)
+	@$(BIN)/python -m pytest -m "spark or servers or crash"
 
 check: dev  ## lint, format, types, fast tests (under a minute)
 	@$(BIN)/ruff check .

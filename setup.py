@@ -39,7 +39,6 @@ DEV = [
     "mypy==2.4.1",
     "pandas-stubs==2.3.3.260113",
     "pytest==9.2.0",
-    "pytest-xdist==3.8.0",
     "ruff==0.17.6",
     "types-PyYAML==6.0.12.20261113",
     "types-protobuf==7.35.1.20260906",

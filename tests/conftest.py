@@ -17,19 +17,6 @@ os.environ["TZ"] = "UTC"
 time.tzset()
 
 PROJECT = Path(__file__).parent.parent
-# Begun first, so that no worker is left alone with one of them at the end.
-LONGEST = ("sinks/test_many_batches.py", "docs/test_readme.py", "formats/test_topics.py", "crash/test_kill.py")
-IN_THE_PROJECT_FOLDER = ("docs/test_readme.py", "structure/test_packaging.py")  # not at once: both build there
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several workers a file's tests stay together: they share fixtures."""
-    places = {item: str(item.path.relative_to(PROJECT / "tests")) for item in items}
-    for item, place in places.items():
-        group = "project folder" if place in IN_THE_PROJECT_FOLDER else place
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: LONGEST.index(places[item]) if places[item] in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(scope="session")
