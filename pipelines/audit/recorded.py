@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from pipelines.events.parse import TEXT, parse_records
+from pipelines.events.parse import TEXT, parse_records, seconds_between
 from pipelines.schemas import Contract
 
 
@@ -29,7 +29,7 @@ def checked_events(events: DataFrame) -> DataFrame:
         {
             "is_parsed": F.lit(True),
             "event_time_ms": F.unix_millis("event_time"),
-            "seconds_ahead": (F.unix_micros("event_time") - F.unix_micros("ingest_time")) / 1e6,
+            "seconds_ahead": seconds_between(F.col("ingest_time"), F.col("event_time")),
         }
     )
 

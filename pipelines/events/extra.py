@@ -26,7 +26,8 @@ def with_extra_fields(events: DataFrame, contract: Contract | None = None) -> Da
     unknown = F.map_filter("_fields", lambda name, _: ~name.isin(known))
     as_text = F.transform_values(unknown, lambda _, value: F.to_json(value))
     whole = F.create_map(F.lit(WHOLE_RECORD), F.col("_unknown_in"))
-    extra = F.when(_is_clear(F.col("_fields")), as_text).when(F.col("_unknown_in").isNotNull(), whole)
+    kept = F.when(_is_clear(F.col("_fields")), as_text).when(F.col("_unknown_in").isNotNull(), whole)
+    extra = F.when(F.size(kept) > 0, kept)  # text that is not strict JSON may still hold known fields alone
     return rows.withColumn("extra", extra).drop(TEXT, "_unknown_in", "_fields")
 
 

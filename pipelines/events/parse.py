@@ -83,16 +83,17 @@ def _derived_columns() -> dict[str, Column]:
         "price": F.nanvl("event.price", F.lit(float("inf"))),
         "event_time_ms": F.unix_millis(event_time),
         "event_date": event_time.cast("date"),
-        "seconds_ahead": _seconds_between(ingest_time, event_time),
+        "seconds_ahead": seconds_between(ingest_time, event_time),
         "lateness_seconds": F.when(
-            event_time.isNotNull(), F.greatest(_seconds_between(event_time, ingest_time), F.lit(0.0))
+            event_time.isNotNull(), F.greatest(seconds_between(event_time, ingest_time), F.lit(0.0))
         ),
         "user": F.coalesce(texts["user_id"], texts["anonymous_id"]),
         "ingest_time": ingest_time,
     }
 
 
-def _seconds_between(first: Column, then: Column) -> Column:
+def seconds_between(first: Column, then: Column) -> Column:
+    """From one timestamp to another, to the microsecond; negative where the second is earlier."""
     return (F.unix_micros(then) - F.unix_micros(first)) / 1e6
 
 

@@ -53,3 +53,7 @@ def test_many_unknown_fields_cost_no_more_than_their_number(spark):
     (extra,) = extras_of(spark, [a_value(**many)])
 
     assert extra == {name: str(value) for name, value in many.items()}
+
+
+def test_known_fields_alone_are_none_also_where_the_text_is_not_strict_json(spark):
+    assert extras_of(spark, [a_value(price="@").replace(b'"@"', b"NaN")]) == [None]
