@@ -22,7 +22,7 @@ from rich.console import Console
 
 from benchmarks.results import publish
 from jobs._spark import job_session
-from pipelines.config import Config, KafkaConfig, RedisConfig, load_config
+from pipelines.config import Config, load_config
 from pipelines.events.parse import parse_records
 from pipelines.events.rules import CompiledRules, compile_rules
 from pipelines.features.interactions import to_interactions
@@ -32,6 +32,7 @@ from pipelines.hot_path.worker import StageSettings
 from pipelines.local.servers import EmbeddedServers, ensure_topic
 from pipelines.local.shop import Shop, ShopConfig
 from pipelines.schemas import EVENT_JSON
+from pipelines.sections import KafkaConfig, RedisConfig
 from pipelines.sinks.kafka import KafkaRecordSink
 from pipelines.sources.kafka import read_records
 from pipelines.sources.topics import describe_topic

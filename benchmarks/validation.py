@@ -22,7 +22,7 @@ from benchmarks.results import publish
 from jobs._spark import job_session
 from pipelines.audit.sampling import to_pandas
 from pipelines.audit.validation import validate
-from pipelines.config import Config, KafkaConfig, load_config
+from pipelines.config import Config, load_config
 from pipelines.events.extra import with_extra_fields
 from pipelines.events.parse import parse_records
 from pipelines.events.rules import CompiledRules, compile_rules
@@ -30,6 +30,7 @@ from pipelines.events.verdicts import with_verdicts
 from pipelines.local.servers import EmbeddedServers, ensure_topic
 from pipelines.local.shop import Shop, ShopConfig
 from pipelines.schemas import Contract
+from pipelines.sections import KafkaConfig
 from pipelines.sinks.delta import EventTables
 from pipelines.sinks.kafka import KafkaRecordSink
 from pipelines.sources.kafka import read_records

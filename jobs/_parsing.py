@@ -7,10 +7,10 @@ from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
-from pipelines.config import KafkaConfig
 from pipelines.errors import ConfigError, SchemaError
 from pipelines.events.protobuf import with_protobuf_text
 from pipelines.events.wire import Definitions, with_avro_text
+from pipelines.sections import KafkaConfig
 from pipelines.sources.schema_registry import RegisteredSchema, TopicSchemas
 from pipelines.streams import Replan
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from pipelines.config import KafkaConfig
 from pipelines.local.servers import EmbeddedServers, ensure_topic
 from pipelines.local.valkey import start_valkey, valkey_url
+from pipelines.sections import KafkaConfig
 
 MAX_RECORD_BYTES = KafkaConfig().max_record_bytes
 

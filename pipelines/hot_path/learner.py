@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from pipelines.config import ModelConfig
 from pipelines.hot_path.model_copy import ModelCopy
+from pipelines.sections import ModelConfig
 from pipelines.stores.model import RELOAD, ModelStore, Snapshot
 
 COUNTS = ("n_interactions", "n_new", "n_repeated", "n_replayed", "n_forgotten", "n_users", "n_lists", "n_refused")

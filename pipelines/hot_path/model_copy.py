@@ -1,8 +1,8 @@
 """A copy of the model that follows what the driver publishes: each worker has one, and a driver starts from one."""
 
-from pipelines.config import ModelConfig
 from pipelines.models.baseline import Baseline
 from pipelines.models.ranker import Ranker
+from pipelines.sections import ModelConfig
 from pipelines.stores.model import RELOAD, ModelStore
 
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pipelines.config import ListsConfig, ModelConfig, ProfileConfig
 from pipelines.hot_path.model_copy import ModelCopy
 from pipelines.models.ranker import Ranker
+from pipelines.sections import ListsConfig, ModelConfig, ProfileConfig
 from pipelines.stores.connection import connect
 from pipelines.stores.model import ModelStore
 from pipelines.stores.users import UserStore

@@ -3,7 +3,6 @@
 from pathlib import Path
 from types import TracebackType
 
-from pipelines.config import KafkaConfig, RedisConfig
 from pipelines.errors import ServerError
 from pipelines.local import broker, valkey
 from pipelines.local.addresses import kafka_origin, redis_origin, without_password
@@ -13,6 +12,7 @@ from pipelines.local.locks import exclusive
 from pipelines.local.processes import OwnedProcess, exit_on_signals
 from pipelines.local.topics import ensure_topic
 from pipelines.local.valkey import start_valkey, valkey_url
+from pipelines.sections import KafkaConfig, RedisConfig
 
 __all__ = ["SERVER_NAMES", "EmbeddedServers", "ensure_topic"]
 SERVER_NAMES = (valkey.NAME, broker.NAME)

@@ -9,7 +9,6 @@ popular: decayed popularity. Linear interpolation of a personal, a neighbourhood
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.config import ModelConfig
 from pipelines.features.decay import decay_factor
 from pipelines.features.fold import Timeline
 from pipelines.features.profile import Ints, Words, key_code, key_time_s
@@ -19,6 +18,7 @@ from pipelines.models.items import ItemIndex
 from pipelines.models.popularity import Popularity
 from pipelines.models.ranker import Histories, NewItems, Scores
 from pipelines.schemas import INTERACTION_CODES
+from pipelines.sections import ModelConfig
 
 HOUR_S = 3600.0
 Floats = NDArray[np.float64]

@@ -4,8 +4,8 @@ from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
-from pipelines.config import KafkaConfig
 from pipelines.errors import ServerError
+from pipelines.sections import KafkaConfig
 from pipelines.sinks.kafka import MAX_BATCH_OVERHEAD_BYTES
 
 DELIVERY_TIMEOUT_MS = 30_000

@@ -2,8 +2,8 @@
 
 from pyspark.sql import DataFrame, SparkSession
 
-from pipelines.config import KafkaConfig
 from pipelines.errors import ServerError
+from pipelines.sections import KafkaConfig
 
 _COLUMNS = ("key", "value", "topic", "partition", "offset", "timestamp")
 

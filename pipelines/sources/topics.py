@@ -7,8 +7,8 @@ from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError
 
-from pipelines.config import KafkaConfig
 from pipelines.errors import ServerError
+from pipelines.sections import KafkaConfig
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from pipelines.config import ProfileConfig
 from pipelines.local.shop import Shop, ShopConfig, Truth
+from pipelines.sections import ProfileConfig
 from pipelines.sinks.kafka import KafkaRecordSink
 from pipelines.sources.topics import describe_topic
 from tests.both_streams import BothStreams

@@ -8,9 +8,9 @@ import pytest
 from pyspark.sql import functions as F
 
 from jobs._parsing import TopicFormat
-from pipelines.config import KafkaConfig
 from pipelines.errors import SchemaError
 from pipelines.events.parse import TEXT
+from pipelines.sections import KafkaConfig
 from pipelines.streams import StopRequestedError, start_stream
 from tests.events.builders import an_event, kafka_records
 from tests.formats.avro_events import a_schema, avro_value, optional

@@ -8,8 +8,9 @@ import pytest
 
 from jobs._kafka import open_kafka_sink
 from jobs._parsing import TopicFormat
-from pipelines.config import Config, KafkaConfig
+from pipelines.config import Config
 from pipelines.errors import ConfigError, ServerError
+from pipelines.sections import KafkaConfig
 from pipelines.sources.schema_registry import SchemaRegistry, TopicSchemas
 from tests.formats.avro_events import a_schema
 from tests.formats.protobuf_events import a_file, in_base64

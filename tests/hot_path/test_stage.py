@@ -5,12 +5,12 @@ import pyarrow as pa
 import pytest
 from redis import Redis
 
-from pipelines.config import ListsConfig, ModelConfig, ProfileConfig
 from pipelines.features.profile import decode
 from pipelines.hot_path.learner import OnlineLearner
 from pipelines.hot_path.stage import personalize
 from pipelines.hot_path.worker import StageSettings, Worker, worker_for
 from pipelines.lists.document import PublishedList
+from pipelines.sections import ListsConfig, ModelConfig, ProfileConfig
 from pipelines.stores.connection import connect
 from pipelines.stores.keys import list_key, profile_key
 from pipelines.stores.model import KEPT_PATCHES, ModelStore

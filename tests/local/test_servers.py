@@ -14,11 +14,12 @@ import tenacity
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from pipelines.config import Config, KafkaConfig, RedisConfig
+from pipelines.config import Config
 from pipelines.errors import ServerError
 from pipelines.local.addresses import with_running_servers
 from pipelines.local.records import ProcessId, Record, read_record, record_path, write_record
 from pipelines.local.servers import EmbeddedServers, ensure_topic
+from pipelines.sections import KafkaConfig, RedisConfig
 from tests.servers import MAX_RECORD_BYTES
 
 pytestmark = pytest.mark.servers
@@ -240,7 +241,7 @@ def test_after_kill_nine_the_next_start_works_and_has_the_data(
 @pytest.mark.crash
 def test_of_two_starts_at_the_same_moment_one_wins(given_kafka: KafkaConfig, tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from pipelines.config import KafkaConfig\n"
+        "import sys, time; from pathlib import Path; from pipelines.sections import KafkaConfig\n"
         "from pipelines.local.servers import EmbeddedServers\n"
         "with EmbeddedServers(Path(sys.argv[1]), KafkaConfig(bootstrap_servers=sys.argv[2])):\n"
         "    print('up', flush=True); input()"

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.config import ModelConfig
 from pipelines.features.fold import Timeline
 from pipelines.features.profile import entry_keys
 from pipelines.models.baseline import Baseline
 from pipelines.models.ranker import Histories, NewItems
 from pipelines.schemas import INTERACTION_CODES
+from pipelines.sections import ModelConfig
 
 NOW_S = 1_570_000_000
 CONFIG = ModelConfig(neighbours_per_item=3, pairs_per_interaction=4)

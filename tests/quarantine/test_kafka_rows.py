@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipelines.config import KafkaConfig
 from pipelines.errors import ServerError
+from pipelines.sections import KafkaConfig
 from pipelines.sinks import kafka_rows
 from pipelines.sinks.kafka import KafkaRecordSink
 from pipelines.sources.kafka import read_all_records

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-GROUND = {"errors", "schemas", "config"}
+GROUND = {"errors", "schemas", "config", "sections"}
 STAGES = {"events", "features", "models", "lists"}
 WORLD = {"sources", "sinks", "stores"}
 STREAMS = {"session", "streams", "tally"}

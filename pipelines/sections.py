@@ -1,0 +1,191 @@
+"""The sections of the configuration: what each key means, its default and its bounds."""
+
+import re
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pyspark.sql.types import BooleanType, DataType, DoubleType, LongType, StringType, StructField
+
+from pipelines.schemas import INTERACTION_TYPES, Contract
+
+EventWeights = dict[str, float]
+FieldKind = Literal["string", "long", "double", "boolean"]
+_FIELD_KINDS: dict[FieldKind, DataType] = {
+    "string": StringType(),
+    "long": LongType(),
+    "double": DoubleType(),
+    "boolean": BooleanType(),
+}
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+def _without_password(url: str | None, variable: str) -> str | None:
+    if url and urlsplit(url).password:
+        raise ValueError(f"a password does not belong in the file; put the whole URL in the variable {variable}")
+    return url
+
+
+class KafkaConfig(Section):
+    """Where events are read from. `KAFKA_BOOTSTRAP_SERVERS` overrides `bootstrap_servers`."""
+
+    bootstrap_servers: str | None = Field(None, description="host:port[,host:port]; none: the embedded broker")
+    topic: str = Field("clickstream", description="keyed by user, so that one partition holds all events of a user")
+    partitions: int = Field(2, ge=1, description="used when the topic is made; as many as cores that run the hot path")
+    max_record_bytes: int = Field(
+        8_388_608, ge=1024, description="what the embedded topic accepts; the rules refuse less"
+    )
+    max_offsets_per_trigger: int = Field(100_000, ge=1, description="bound of one micro-batch, in records")
+    format: Literal["json", "avro", "protobuf"] = Field(
+        "json",
+        description="what the topic's values are; avro and protobuf: with schema ids of a Confluent-style registry",
+    )
+    schema_registry_url: str | None = Field(
+        None, description="http(s)://host:port, needed by avro and protobuf; user and password: SCHEMA_REGISTRY_URL"
+    )
+
+    @field_validator("schema_registry_url")
+    @classmethod
+    def _no_password_in_the_file(cls, url: str | None) -> str | None:
+        return _without_password(url, "SCHEMA_REGISTRY_URL")
+
+
+class EventsConfig(Section):
+    """What this shop's events have beside the contract (docs/architecture.md)."""
+
+    optional_fields: dict[str, FieldKind] = Field(
+        {},
+        description="further fields, name: string, long, double or boolean; a column each in `events` and for the rules",
+    )
+
+    @field_validator("optional_fields")
+    @classmethod
+    def _names_that_are_free(cls, fields: dict[str, FieldKind]) -> dict[str, FieldKind]:
+        taken = {name.lower() for name in (*Contract().verdicts.names, *Contract().json.names, "timestamp")}
+        for name in fields:
+            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,62}", name):
+                raise ValueError(f"'{name}': a field's name has letters, digits and _, and begins with a letter")
+            if name.lower() in taken:
+                raise ValueError(f"'{name}': the contract has a column of this name")
+        return fields
+
+    @property
+    def contract(self) -> Contract:
+        """The contract with these fields."""
+        kinds = self.optional_fields.items()
+        return Contract(tuple(StructField(name, _FIELD_KINDS[kind]) for name, kind in kinds))
+
+
+class RedisConfig(Section):
+    """Where profiles, lists and the model are served from. `REDIS_URL` overrides `url`."""
+
+    url: str | None = Field(None, description="redis://host:port/db, without a password; none: the embedded Valkey")
+
+    @field_validator("url")
+    @classmethod
+    def _no_password_in_the_file(cls, url: str | None) -> str | None:
+        return _without_password(url, "REDIS_URL")
+
+
+class ValidationConfig(Section):
+    """How events are checked and filed in Delta."""
+
+    suite: Path = Field(
+        Path("conf/expectations/clickstream.json"), description="the Great Expectations suite: the rules"
+    )
+    trigger_seconds: float = Field(10.0, ge=0, description="how often Delta gets a commit")
+    max_offsets_per_trigger: int = Field(200_000, ge=1, description="bound of one micro-batch, in records")
+    event_dedupe_minutes: float = Field(
+        10.0,
+        ge=0,
+        description="an event_id again, with an event_time at most so far away, is the same event, however much later it "
+        "comes; each commit reads the ids of that much of `events` around its own events",
+    )
+    quarantine_dedupe_days: int = Field(
+        7, ge=1, description="the same broken bytes sent again within so many days are quarantined once"
+    )
+    hourly_suite: Path = Field(
+        Path("conf/expectations/clickstream_hours.json"),
+        description="the Great Expectations suite of whole hours: volume, shares, freshness; it alerts, and stops nothing",
+    )
+    audit_seconds: float = Field(
+        60.0, ge=0, description="how often Great Expectations itself checks a sample beside the stream; 0: never"
+    )
+    audit_sample_rows: int = Field(5_000, ge=1, le=100_000, description="bound of that sample")
+    data_docs_root: Path = Field(
+        Path(".liveshelf/data_docs"), description="local folder of Great Expectations' pages about the audits (HTML)"
+    )
+
+
+class FeaturesConfig(Section):
+    """What `build_features` makes of the events, and how often."""
+
+    definitions: Path = Field(
+        Path("conf/features.yaml"), description="the features: `liveshelf features list` explains"
+    )
+    trigger_seconds: float = Field(60.0, ge=0, description="how often the feature tables get a commit each")
+    max_bytes_per_trigger: str = Field(
+        "64m", pattern=r"^\d+[kmg]?$", description="bound of one micro-batch, as bytes of the files of `events`"
+    )
+
+
+class ProfileConfig(Section):
+    """What Redis keeps of each user."""
+
+    ring_size: int = Field(48, ge=4, le=200, description="interactions kept: the newest, by event time")
+    dedupe_hours: float = Field(
+        24.0,
+        ge=0,
+        description="an interaction below the ring, at most so much older than the newest, is still known again",
+    )
+    dedupe_keys: int = Field(1024, ge=0, le=8192, description="bound of that memory: 8 bytes of Redis each")
+    ttl_days: int = Field(90, ge=1, description="a profile disappears so long after its last change")
+
+
+class ListsConfig(Section):
+    """When a user's list is made again, and what it holds."""
+
+    n: int = Field(10, ge=1, le=200, description="items in a list")
+    refresh_after_interactions: int = Field(5, ge=1, description="a list is made again at every so many interactions")
+    ttl_days: int = Field(30, ge=1, description="a list disappears so long after it was made")
+
+
+class ModelConfig(Section):
+    """The baseline ranker: a mixture of own history, item co-occurrence and popularity."""
+
+    event_weights: EventWeights = Field(
+        {"product_view": 1.0, "click": 1.0, "add_to_cart": 3.0, "remove_from_cart": -2.0, "purchase": 5.0},
+        description="how much one event says about taste; signed",
+    )
+    own_history_share: float = Field(0.45, ge=0, le=1)
+    co_occurrence_share: float = Field(0.40, ge=0, le=1, description="the rest of 1 is popularity")
+    history_half_life_hours: float = Field(24.0, gt=0)
+    popularity_half_life_hours: float = Field(24.0, gt=0)
+    co_occurrence_half_life_hours: float = Field(24.0 * 30, gt=0)
+    pair_half_life_hours: float = Field(
+        1.0, gt=0, description="two interactions of one user so far apart pair half as strongly"
+    )
+    pairs_per_interaction: int = Field(8, ge=0, description="earlier interactions that a new one is paired with")
+    neighbours_per_item: int = Field(32, ge=1, description="bounds the model: slots kept for each item")
+    max_items: int = Field(200_000, ge=10, description="bounds the model: the least popular items beyond it leave")
+    max_examples_per_task: int = Field(
+        5_000, ge=0, description="learn pairs from at most so many interactions, sampled evenly"
+    )
+    snapshot_every_batches: int = Field(200, ge=1, description="patches between two full copies of the model in Redis")
+
+    @field_validator("event_weights")
+    @classmethod
+    def _known_event_types(cls, weights: EventWeights) -> EventWeights:
+        if unknown := sorted(set(weights) - set(INTERACTION_TYPES)):
+            raise ValueError(f"{', '.join(unknown)}: not an interaction; known: {', '.join(INTERACTION_TYPES)}")
+        return weights
+
+    @model_validator(mode="after")
+    def _shares_of_one(self) -> "ModelConfig":
+        if self.own_history_share + self.co_occurrence_share > 1:
+            raise ValueError("own_history_share and co_occurrence_share must not add up to more than 1")
+        return self
