@@ -18,7 +18,7 @@ import yaml
 from pydantic import ValidationError
 
 from pipelines.errors import ConfigError
-from pipelines.features.entries import DecayedCount, DecayedSum, Document, Entry, Fallbacks, Rate, keys_of
+from pipelines.features.entries import DecayedCount, DecayedSum, Document, Entry, Fallbacks, LastTime, Rate, keys_of
 from pipelines.features.online import OnlineSums
 from pipelines.schemas import INTERACTION_CODES
 
@@ -44,8 +44,8 @@ class Feature:
 
     @property
     def state(self) -> str:
-        """The column that holds what later events are merged into; of a decayed sum it is the feature itself."""
-        return self.name if isinstance(self.entry, DecayedSum | DecayedCount) else f"__{self.name}"
+        """The column that holds what later events are merged into; of some kinds it is the feature itself."""
+        return self.name if isinstance(self.entry, DecayedSum | DecayedCount | LastTime) else f"__{self.name}"
 
 
 @dataclass(frozen=True)
