@@ -30,6 +30,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "jobs.quarantine",
         "Work through the quarantine: look at broken records, and send again what a corrected rule or a fix accepts.",
     ),
+    "features": (
+        "jobs.features",
+        "The features of users, items, categories and segments: list them, explain one with its formula.",
+    ),
     "rules": ("jobs.rules", "The rules that judge every event: list them, explain one, try them on a log."),
     "config": ("jobs.config", "Explain every key of the configuration, with its default and its value here."),
 }

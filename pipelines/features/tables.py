@@ -25,6 +25,11 @@ def table_name(entity: str) -> str:
     return f"{entity}_features"
 
 
+def table_path(definitions: Definitions, entity: str) -> str:
+    """Return where it lies in the lake: another version is another table, so that readers never see half of a change."""
+    return f"features/v{definitions.version}/{table_name(entity)}"
+
+
 def table_schema(definitions: Definitions, entity: str) -> StructType:
     """Return the columns of the entity's table: keys, `as_of`, features, then the hidden states they are made of."""
     features = definitions.of(entity)
