@@ -29,6 +29,18 @@ class ProfileFormatError(LiveshelfError):
     """Bytes under a profile key were not written by a format this version reads."""
 
 
+class FeaturesVersionError(LiveshelfError):
+    """Profiles hold sums of another version of the features than is asked for."""
+
+
+class ConflictError(LiveshelfError):
+    """What was to be written was changed by another writer, again and again."""
+
+
+class StateError(LiveshelfError):
+    """A checkpoint, the tables it fills and the definitions do not belong together."""
+
+
 class DataLossError(LiveshelfError):
     """A record that was produced is in no table: the promise is broken."""
 

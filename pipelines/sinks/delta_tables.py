@@ -1,5 +1,7 @@
 """Makes the Delta tables, and widens them: explicit schema, comments, partitions and settings from the contract."""
 
+from collections.abc import Mapping, Sequence
+
 from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
@@ -12,6 +14,7 @@ _SETTINGS = {
     "quarantine": {"delta.checkpointInterval": "50", "delta.dataSkippingStatsColumns": "ingest_time,offset"},
     "replays": {"delta.checkpointInterval": "50", "delta.dataSkippingStatsColumns": "planned_at,sent_at"},
 }
+_MERGED_SETTINGS = {"delta.checkpointInterval": "50", "delta.autoOptimize.autoCompact": "true"}
 
 
 def ensure_table(spark: SparkSession, path: str, name: str, schema: StructType) -> None:
@@ -26,6 +29,20 @@ def ensure_table(spark: SparkSession, path: str, name: str, schema: StructType) 
     if column := PARTITION_COLUMNS.get(name):
         writer = writer.partitionBy(column)
     writer.options(**_SETTINGS.get(name, {})).save(path)
+
+
+def make_clustered_table(
+    spark: SparkSession, path: str, schema: StructType, keys: Sequence[str], properties: Mapping[str, str]
+) -> None:
+    """Make a table of one row per key at `path`, files clustered by the `keys`, in one commit; one that is there stays.
+
+    Every commit of a merge leaves small files, and Delta compacts them right after it, in the stream's own process: on a
+    local disk only one process at a time may write a table's log.
+    """
+    made = DeltaTable.createIfNotExists(spark).location(path).addColumns(schema).clusterBy(*keys)
+    for name, value in {**_MERGED_SETTINGS, **properties}.items():
+        made = made.property(name, value)
+    made.execute()
 
 
 def _add_missing_columns(spark: SparkSession, path: str, schema: StructType) -> None:
