@@ -82,7 +82,7 @@ class FeatureTables:
     def _merge(self, table: FeatureTable, rows: DataFrame, batch_id: int) -> Row:
         new = table.states(rows).withColumn(BATCH_ID.name, F.lit(batch_id).cast("long"))
         same_key = " AND ".join(f"old.`{key}` = new.`{key}`" for key in table.keys)
-        update = {**table.merged, BATCH_ID.name: F.col(f"new.{BATCH_ID.name}")}
+        update: dict[str, str | Column] = {**table.merged, BATCH_ID.name: F.col(f"new.{BATCH_ID.name}")}
         merge = (
             DeltaTable.forPath(rows.sparkSession, table.path)
             .alias("old")

@@ -5,6 +5,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
+from pipelines.errors import InputError
 from pipelines.schemas import TABLES
 
 
@@ -20,6 +21,27 @@ def read_table(spark: SparkSession, path: str, name: str, schema: StructType | N
         return spark.createDataFrame([], schema)
     # Without a version the frame would have the newest rows each time it is evaluated: two counts of two tables.
     version = DeltaTable.forPath(spark, path).history(1).collect()[0]["version"]
-    table = spark.read.format("delta").option("versionAsOf", version).load(path)
+    return _with_columns(spark.read.format("delta").option("versionAsOf", version).load(path), schema)
+
+
+def read_stream(
+    spark: SparkSession, path: str, name: str, schema: StructType | None = None, *, max_bytes_per_trigger: str
+) -> DataFrame:
+    """Read table `name` as a stream: the rows that it has, then those that come, each row once.
+
+    A commit that takes rows away, or writes rows again in other files, is passed over: retention, compaction, the deletion
+    of a user. Nothing new is in it, for whoever adds rows to these tables only adds. (`ignoreDeletes` would stop at a
+    deletion that writes the other rows of a file again.) A micro-batch has files of about `max_bytes_per_trigger` ("64m").
+    Out:  as of read_table. Raises InputError where there is no table yet.
+    """
+    if not DeltaTable.isDeltaTable(spark, path):
+        raise InputError(
+            f"{path}: no table `{name}` yet; `liveshelf validate_events` makes it with the first valid event, start again then"
+        )
+    options = {"skipChangeCommits": "true", "maxBytesPerTrigger": max_bytes_per_trigger}
+    return _with_columns(spark.readStream.format("delta").options(**options).load(path), schema or TABLES[name])
+
+
+def _with_columns(table: DataFrame, schema: StructType) -> DataFrame:
     known = [F.col(f.name) if f.name in table.columns else F.lit(None).cast(f.dataType).alias(f.name) for f in schema]
     return table.select(*known, *[name for name in table.columns if name not in schema.names])
