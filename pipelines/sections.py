@@ -131,6 +131,9 @@ class FeaturesConfig(Section):
     max_bytes_per_trigger: str = Field(
         "64m", pattern=r"^\d+[kmg]?$", description="bound of one micro-batch, as bytes of the files of `events`"
     )
+    ranks_ttl_hours: float = Field(
+        48.0, gt=0, description="ranks and fallback lists disappear so long after they were last made"
+    )
 
 
 class ProfileConfig(Section):

@@ -9,6 +9,9 @@ def list_key(user: str) -> str:
     return f"list:{{{user}}}"
 
 
+FEATURES_VERSION = "profiles:features_version"  # of the definitions that all profiles were folded by
+REBUILD_PLAN = "{rebuild}:plan"  # what rebuild_profiles is at
+REBUILD_SLICES = "{rebuild}:slices"  # which slices of the users it has done
 MODEL_HEAD = "model:head"  # the lineage in use
 
 
@@ -22,3 +25,20 @@ def patches_key(lineage: str) -> str:
 
 def heartbeat_key(job: str) -> str:
     return f"heartbeat:{job}"
+
+
+def rank_key(name: str) -> str:
+    return f"rank:{{{name}}}"
+
+
+def rank_about_key(name: str) -> str:
+    return f"rank:{{{name}}}:about"
+
+
+def rank_next_key(name: str) -> str:
+    """Where a rank is filled before it takes its place: RENAME needs both in one slot."""
+    return f"rank:{{{name}}}:next"
+
+
+def fallback_key(segment: str) -> str:
+    return f"fallback:{{{segment}}}"
