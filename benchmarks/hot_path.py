@@ -25,6 +25,7 @@ from jobs._spark import job_session
 from pipelines.config import Config, load_config
 from pipelines.events.parse import parse_records
 from pipelines.events.rules import CompiledRules, compile_rules
+from pipelines.features.definitions import load_definitions
 from pipelines.features.interactions import to_interactions
 from pipelines.hot_path.learner import OnlineLearner
 from pipelines.hot_path.spark import with_personalization
@@ -108,9 +109,9 @@ def _parsed_only(records: DataFrame) -> DataFrame:
 
 
 def _hot_path(spark: SparkSession, config: Config, rules: CompiledRules, starting: str = "earliest") -> DataFrame:
-    settings = StageSettings(
-        str(config.redis.url), describe_topic(config.kafka).tag, config.profile, config.lists, config.model
-    )
+    online = load_definitions(config.features.definitions).online()
+    topic_tag = describe_topic(config.kafka).tag
+    settings = StageSettings(str(config.redis.url), topic_tag, config.profile, config.lists, config.model, online)
     events = parse_records(_records(spark, config, starting))
     return with_personalization(to_interactions(events.where(rules.is_valid)), settings)
 

@@ -20,6 +20,7 @@ from jobs._spark import job_session
 from pipelines.config import Config
 from pipelines.events.parse import parse_records
 from pipelines.events.rules import compile_rules
+from pipelines.features.definitions import load_definitions
 from pipelines.features.interactions import to_interactions
 from pipelines.hot_path.learner import OnlineLearner
 from pipelines.hot_path.spark import with_personalization
@@ -28,6 +29,7 @@ from pipelines.local.addresses import with_running_servers
 from pipelines.sources.kafka import read_records
 from pipelines.sources.topics import describe_topic
 from pipelines.stores.connection import connect
+from pipelines.stores.features_version import FeaturesVersionStore
 from pipelines.stores.heartbeat import HeartbeatStore
 from pipelines.stores.model import ModelStore
 from pipelines.streams import start_stream
@@ -43,7 +45,10 @@ def main(config: Config, once: bool) -> None:
     config = with_running_servers(config)
     redis_url = str(config.redis.url)
     client = connect(redis_url)
-    settings = StageSettings(redis_url, describe_topic(config.kafka).tag, config.profile, config.lists, config.model)
+    online = load_definitions(config.features.definitions).online()
+    FeaturesVersionStore(client).claim(online.version)
+    topic_tag = describe_topic(config.kafka).tag
+    settings = StageSettings(redis_url, topic_tag, config.profile, config.lists, config.model, online)
     topic_format = TopicFormat(config.kafka)
     spark = job_session(JOB)
 

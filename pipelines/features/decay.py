@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 HALF_LIVES_PER_LANDMARK = 64  # keeps 2^((t − L)/h) far below the largest float32, 2^127
 
 
-def decay_factor(age_seconds: NDArray[Any] | float, half_life_seconds: float) -> Floats:
+def decay_factor(age_seconds: NDArray[Any] | float, half_life_seconds: Floats | float) -> Floats:
     """2^(−age/h), elementwise. A negative age gives a factor above 1; extreme ages give 0, never NaN."""
     factor: Floats = np.exp2(-np.asarray(age_seconds, dtype=np.float64) / half_life_seconds)
     return factor

@@ -1,14 +1,23 @@
 """Fold a micro-batch of interactions into profiles, each exactly once.
 
-Three guards, from cheap to certain: the mark says which offsets of this source are in; the ring knows its own entries, so a
-retry under a new offset is a repeat; an event not above the horizon would not enter the ring, seen or not.
+Three guards, from cheap to certain: the mark says which offsets of this source are in; ring and tail know their own entries,
+so a retry under a new offset is a repeat; an event not above the horizon is too old to be told from a repeat.
+
+Ring and tail together are the greatest keys ever seen, down to the horizon. What is dropped from them is always the least,
+by number and by age, so the horizon only rises and no order of events changes what is left.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from pipelines.features.profile import Flags, Ints, Profiles, Words
+from pipelines.errors import FeaturesVersionError
+from pipelines.features.online import OnlineSums
+from pipelines.features.profile import Flags, Ints, Profiles, Words, key_code, key_time_s
+from pipelines.sections import ProfileConfig
+
+HOUR_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -42,45 +51,95 @@ class Fold:
     n_new: int
     n_repeated: int  # same event under another offset, or twice in the batch
     n_replayed: int  # same offset again: the batch was interrupted after these were written
-    n_forgotten: int  # older than everything the full ring holds
+    n_forgotten: int  # at or below the horizon: dropped, and too old to be told from a repeat
 
 
-def fold(profiles: Profiles, batch: Interactions, ring_size: int) -> Fold:
+@dataclass(frozen=True)
+class _Rows:
+    """What is stored and what arrived together, by user and key; of equal keys the stored one first, then by arrival."""
+
+    user: Ints
+    key: Words
+    item: Words
+    origin: Ints  # index into ring entries, then tail keys, then arrivals
+    n_ring: int
+    n_stored: int
+
+    @cached_property
+    def arrived(self) -> Flags:
+        return self.origin >= self.n_stored
+
+    @cached_property
+    def has_item(self) -> Flags:
+        """Not of tail keys."""
+        return (self.origin < self.n_ring) | self.arrived
+
+    @cached_property
+    def repeated(self) -> Flags:
+        """The same key as the row before."""
+        same = np.zeros(len(self.key), np.bool_)
+        same[1:] = (self.user[1:] == self.user[:-1]) & (self.key[1:] == self.key[:-1])
+        return same
+
+    def arrival(self, rows: Flags) -> Ints:
+        """Index into the micro-batch of those `rows`, which arrived."""
+        return self.origin[rows] - self.n_stored
+
+
+def fold(profiles: Profiles, batch: Interactions, config: ProfileConfig, online: OnlineSums) -> Fold:
     """Fold `batch` into `profiles` (U users, indexed by `batch.user`).
 
     The result does not depend on the order of the events, on how they are cut into batches, or on repetitions, but for
-    one case: an event that arrives when `ring_size` newer ones are in is forgotten, and not counted in `n_interactions`.
+    the rounding of sums and for one case: an event that arrives after ring and tail have dropped a newer one is forgotten,
+    and is neither in `n_interactions` nor in the sums.
+
+    Raises FeaturesVersionError when a profile has sums of another version than `online`.
     """
-    known = len(profiles.key)
-    user = np.concatenate([profiles.owner, batch.user])
-    key = np.concatenate([profiles.key, batch.key])
-    item = np.concatenate([profiles.item, batch.item])
-    order = np.lexsort((key, user))  # stable: of equal entries, the stored one first, then the first to arrive
-    user, key, item = user[order], key[order], item[order]
-    arrival = order - known  # negative: stored
-    arrived = arrival >= 0
+    _check_version(profiles, online)
+    rows = _sorted_rows(profiles, batch)
     mark = _mark_of(profiles.marks, batch.source)
 
-    repeated = np.zeros(len(key), np.bool_)
-    repeated[1:] = (user[1:] == user[:-1]) & (key[1:] == key[:-1])
-    replayed = np.zeros(len(key), np.bool_)
-    replayed[arrived] = batch.offset[arrival[arrived]] < mark[user[arrived]]
-    fits = key > profiles.horizon[user]
-    new = arrived & ~repeated & ~replayed & fits
+    replayed = np.zeros(len(rows.key), np.bool_)
+    replayed[rows.arrived] = batch.offset[rows.arrival(rows.arrived)] < mark[rows.user[rows.arrived]]
+    fits = rows.key > profiles.horizon[rows.user]
+    first_seen = rows.arrived & ~rows.repeated & ~replayed
+    new = first_seen & fits
 
-    learn = new | _stored_by_this_batch(profiles, order, repeated, replayed)
-    stays = ~arrived | new
-    timeline = Timeline(user[stays], key[stays], item[stays], learn[stays])
-    offset_of_new = batch.offset[arrival[new]]
+    learn = new | _stored_by_this_batch(profiles, rows, replayed)
+    told = new | (~rows.arrived & rows.has_item)
     return Fold(
-        profiles=_rewritten(profiles, timeline, new[stays], user[new], offset_of_new, batch.source, ring_size),
-        changed=np.bincount(user[new], minlength=len(profiles.length)) > 0,
-        timeline=timeline,
+        profiles=_rewritten(profiles, rows, new, batch, config, online),
+        changed=np.bincount(rows.user[new], minlength=len(profiles.length)) > 0,
+        timeline=Timeline(rows.user[told], rows.key[told], rows.item[told], learn[told]),
         n_new=int(new.sum()),
-        n_repeated=int((arrived & repeated & ~replayed).sum()),
+        n_repeated=int((rows.arrived & rows.repeated & ~replayed).sum()),
         n_replayed=int(replayed.sum()),
-        n_forgotten=int((arrived & ~repeated & ~replayed & ~fits).sum()),
+        n_forgotten=int((first_seen & ~fits).sum()),
     )
+
+
+def _check_version(profiles: Profiles, online: OnlineSums) -> None:
+    other = profiles.is_known & (profiles.features_version != online.version)
+    if other.any():
+        raise FeaturesVersionError(
+            f"{other.sum()} profiles of a micro-batch have sums of features version "
+            f"{profiles.features_version[other][0]}, this stream folds version {online.version}: "
+            "`liveshelf rebuild_profiles` makes them anew"
+        )
+    if profiles.is_known.any() and profiles.sums.shape[1] != len(online.names):
+        raise FeaturesVersionError(
+            f"profiles of features version {online.version} have {profiles.sums.shape[1]} sums, its definitions "
+            f"{len(online.names)}: raise `version` in the definitions, then `liveshelf rebuild_profiles`"
+        )
+
+
+def _sorted_rows(profiles: Profiles, batch: Interactions) -> _Rows:
+    user = np.concatenate([profiles.owner, profiles.tail_owner, batch.user])
+    key = np.concatenate([profiles.key, profiles.tail, batch.key])
+    item = np.concatenate([profiles.item, np.zeros_like(profiles.tail), batch.item])
+    order = np.lexsort((key, user))  # stable
+    n_ring = len(profiles.key)
+    return _Rows(user[order], key[order], item[order], order, n_ring, n_ring + len(profiles.tail))
 
 
 def _mark_of(marks: Words, source: int) -> Ints:
@@ -90,44 +149,59 @@ def _mark_of(marks: Words, source: int) -> Ints:
     return reached
 
 
-def _stored_by_this_batch(profiles: Profiles, order: Ints, repeated: Flags, replayed: Flags) -> Flags:
+def _stored_by_this_batch(profiles: Profiles, rows: _Rows, replayed: Flags) -> Flags:
     """Stored entries that a replayed record put there at its first attempt: fresh, and met again under a folded offset."""
     if not replayed.any():
         return replayed
-    run = np.cumsum(~repeated) - 1
+    run = np.cumsum(~rows.repeated) - 1
     met_again = np.zeros(run[-1] + 1, np.bool_)
     met_again[run[replayed]] = True
-    stored = order < len(profiles.key)
-    fresh = np.zeros(len(order), np.bool_)
-    fresh[stored] = profiles.fresh[order[stored]]
+    in_ring = rows.origin < rows.n_ring
+    fresh = np.zeros(len(rows.key), np.bool_)
+    fresh[in_ring] = profiles.fresh[rows.origin[in_ring]]
     stored_by_it: Flags = fresh & met_again[run]
     return stored_by_it
 
 
 def _rewritten(
-    profiles: Profiles,
-    timeline: Timeline,
-    new: Flags,
-    user_of_new: Ints,
-    offset_of_new: Ints,
-    source: int,
-    ring_size: int,
+    profiles: Profiles, rows: _Rows, new: Flags, batch: Interactions, config: ProfileConfig, online: OnlineSums
 ) -> Profiles:
     users = len(profiles.length)
-    total = np.bincount(timeline.user, minlength=users)
-    newer = np.cumsum(total)[timeline.user] - 1 - np.arange(len(timeline.user))  # entries of the user after this one
-    kept = newer < ring_size
+    user_of_new, key_of_new = rows.user[new], rows.key[new]
+    before = profiles.sums if profiles.is_known.any() else np.zeros((users, len(online.names)))
+    sums, as_of_s = online.fold(before, profiles.as_of_s, user_of_new, key_time_s(key_of_new), key_code(key_of_new))
+
+    left = ~rows.arrived | new
+    user, key = rows.user[left], rows.key[left]
+    in_ring, in_tail = _places(user, key, rows.has_item[left], as_of_s, config)
+    dropped = ~in_ring & ~in_tail
     horizon = profiles.horizon.copy()
-    np.maximum.at(horizon, timeline.user[~kept], timeline.key[~kept])
+    np.maximum.at(horizon, user[dropped], key[dropped])
     return Profiles(
         n_interactions=profiles.n_interactions + np.bincount(user_of_new, minlength=users),
         horizon=horizon,
-        marks=_moved_marks(profiles.marks, source, user_of_new, offset_of_new),
-        length=np.minimum(total, ring_size),
-        key=timeline.key[kept],
-        item=timeline.item[kept],
-        fresh=new[kept],
+        as_of_s=as_of_s,
+        features_version=np.full(users, online.version, np.int64),
+        generation=profiles.generation,
+        marks=_moved_marks(profiles.marks, batch.source, user_of_new, batch.offset[rows.arrival(new)]),
+        sums=sums,
+        tail_length=np.bincount(user[in_tail], minlength=users),
+        tail=key[in_tail],
+        length=np.bincount(user[in_ring], minlength=users),
+        key=key[in_ring],
+        item=rows.item[left][in_ring],
+        fresh=new[left][in_ring],
     )
+
+
+def _places(user: Ints, key: Words, has_item: Flags, as_of_s: Ints, config: ProfileConfig) -> tuple[Flags, Flags]:
+    """Which of a user's keys, in ascending order, go into the ring and which into the tail; the others are dropped."""
+    total = np.bincount(user, minlength=len(as_of_s))
+    newer = np.cumsum(total)[user] - 1 - np.arange(len(user))  # keys of the user after this one
+    in_ring = (newer < config.ring_size) & has_item  # `ring_size` may have grown: a tail key has lost its item
+    oldest_s = as_of_s[user] - int(config.dedupe_hours * HOUR_SECONDS)
+    in_tail = ~in_ring & (newer < config.ring_size + config.dedupe_keys) & (key_time_s(key) >= oldest_s)
+    return in_ring, in_tail
 
 
 def _moved_marks(marks: Words, source: int, user_of_new: Ints, offset_of_new: Ints) -> Words:

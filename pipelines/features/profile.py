@@ -1,13 +1,15 @@
-"""What is kept of each user: the newest interactions, how many there were, and how far the stream was read.
+"""What is kept of each user: the newest interactions, decayed sums over all, and how far the stream was read.
 
 A ring entry is 16 bytes, two words: *key* = event second (32 bits) · event-id hash (24) · fresh (1) · event type (7), and
 the 64-bit item hash. Sorting by key is sorting by time, and a user's key stands for one event: two of one second and type
 meet in 24 bits once in 17 million pairs. The ring is the set of the `ring_size` greatest keys ever seen, so
-it does not depend on order, repetition or batching of the events. Format: docs/redis.md.
+it does not depend on order, repetition or batching of the events. The *tail* has the keys alone of those below the ring
+that may still come again. Format: docs/redis.md.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import TypeVar
 
 import numpy as np
@@ -15,26 +17,33 @@ from numpy.typing import NDArray
 
 from pipelines.errors import ProfileFormatError
 
-FORMAT_VERSION = 1
-WORD_PAIR_BYTES = 16
+FORMAT_VERSION = 2
+RECORD_BYTES = 16
+WORD_BYTES = 8
+HEADER_WORDS = 4
 FRESH_BIT = np.uint64(1 << 7)  # set on entries that the profile's last write added; not part of an entry's identity
 _CODE_MASK = np.uint64(0x7F)
 
 Words = NDArray[np.uint64]
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Number = TypeVar("Number", bound=np.generic)
 
 
 @dataclass(frozen=True)
 class Profiles:
-    """Profiles of U users; their E ring entries lie flat, user by user, oldest first."""
+    """Profiles of U users; their E ring entries and T tail keys lie flat, user by user, oldest first."""
 
     n_interactions: Ints  # (U,) distinct interactions folded so far
-    horizon: (
-        Words  # (U,) greatest key that fell off the ring; an event not above it is too old to be told from a repeat
-    )
+    horizon: Words  # (U,) greatest key that was dropped; an event not above it is too old to be told from a repeat
+    as_of_s: Ints  # (U,) second of the newest interaction, which the sums are as of; 0 of a user not seen before
+    features_version: Ints  # (U,) of the definitions that the sums were folded by
+    generation: Ints  # (U,) of the rebuild that made the profile; 0: none did
     marks: Words  # (U, 2, 2) (source, offset + 1) of the last event folded; newest source first, zeros where none
+    sums: Floats  # (U, S) see features/online.py; S is that of the profile with the most
+    tail_length: Ints  # (U,) tail keys
+    tail: Words  # (T,) keys below the ring and above the horizon
     length: Ints  # (U,) ring entries
     key: Words  # (E,) without the fresh bit
     item: Words  # (E,) item hash
@@ -44,6 +53,16 @@ class Profiles:
     def owner(self) -> Ints:
         """(E,) index of the user of each entry."""
         return np.repeat(np.arange(len(self.length)), self.length)
+
+    @property
+    def tail_owner(self) -> Ints:
+        """(T,) index of the user of each tail key."""
+        return np.repeat(np.arange(len(self.tail_length)), self.tail_length)
+
+    @property
+    def is_known(self) -> Flags:
+        """(U,) whether anything was folded."""
+        return self.n_interactions > 0
 
 
 def entry_keys(time_s: Ints, event_hash: Words, event_code: Ints) -> Words:
@@ -62,34 +81,65 @@ def key_code(key: Words) -> Ints:
     return (key & _CODE_MASK).astype(np.int64)
 
 
+@dataclass(frozen=True)
+class _Sizes:
+    """How many of each part K profiles have, and where the parts begin, in words from the profile's begin."""
+
+    n_marks: Ints
+    n_sums: Ints
+    n_tail: Ints
+    n_ring: Ints
+
+    @property
+    def sums_at(self) -> Ints:
+        return HEADER_WORDS + 2 * self.n_marks
+
+    @property
+    def tail_at(self) -> Ints:
+        return self.sums_at + _even(self.n_sums)
+
+    @property
+    def ring_at(self) -> Ints:
+        return self.tail_at + _even(self.n_tail)
+
+    @property
+    def words(self) -> Ints:
+        return self.ring_at + 2 * self.n_ring
+
+
 def decode(values: Sequence[bytes | None]) -> Profiles:
-    """Read profiles; None is a user not seen before.
+    """Read profiles; None is a user not seen before, whose profile is empty.
 
     Raises ProfileFormatError when a value was not written in this format.
     """
-    rows = np.fromiter((len(value or b"") for value in values), np.int64, len(values))
-    if (rows % WORD_PAIR_BYTES).any():
-        raise ProfileFormatError(f"a profile of {rows.max()} bytes is not made of {WORD_PAIR_BYTES}-byte records")
-    rows //= WORD_PAIR_BYTES
-    words = np.frombuffer(b"".join(value or b"" for value in values), "<u8").reshape(-1, 2)
-    start = np.cumsum(rows) - rows
-    known = np.flatnonzero(rows)
-    header = words[start[known]]
-    n_marks, length = _checked_sizes(header[:, 0], rows[known])
+    n_words = _checked_words(values)
+    words = np.frombuffer(b"".join(value or b"" for value in values), "<u8")
+    known = np.flatnonzero(n_words)
+    n_words = n_words[known]
+    start = np.cumsum(n_words) - n_words
+    header, sizes = _checked_sizes(words, start, n_words)
 
-    user_count = len(values)
-    marks = np.zeros((user_count, 2, 2), np.uint64)
+    users = len(values)
+    marks = np.zeros((users, 2, 2), np.uint64)
     for slot in range(2):
-        having = n_marks > slot
-        marks[known[having], slot] = words[start[known[having]] + 1 + slot]
-    owner = np.repeat(np.arange(len(known)), rows[known])
-    place = np.arange(len(words)) - start[known][owner]
-    entries = words[place > n_marks[owner]]
+        having = np.flatnonzero(sizes.n_marks > slot)
+        at = start[having] + HEADER_WORDS + 2 * slot
+        marks[known[having], slot] = words[at[:, None] + np.arange(2)]
+    sums = np.zeros((users, int(sizes.n_sums.max(initial=0))))
+    column = _ranges(np.zeros_like(sizes.n_sums), sizes.n_sums)
+    sums[np.repeat(known, sizes.n_sums), column] = words[_ranges(start + sizes.sums_at, sizes.n_sums)].view("<f8")
+    entries = words[_ranges(start + sizes.ring_at, 2 * sizes.n_ring)].reshape(-1, 2)
     return Profiles(
-        n_interactions=_scatter(user_count, known, (header[:, 0] >> np.uint64(32)).astype(np.int64)),
-        horizon=_scatter(user_count, known, header[:, 1]),
+        n_interactions=_scatter(users, known, _bits(header[:, 0], 32, 32)),
+        horizon=_scatter(users, known, header[:, 1]),
+        as_of_s=_scatter(users, known, _bits(header[:, 2], 0, 32)),
+        features_version=_scatter(users, known, _bits(header[:, 2], 32, 16)),
+        generation=_scatter(users, known, _bits(header[:, 3], 32, 32)),
         marks=marks,
-        length=_scatter(user_count, known, length),
+        sums=sums,
+        tail_length=_scatter(users, known, sizes.n_tail),
+        tail=words[_ranges(start + sizes.tail_at, sizes.n_tail)],
+        length=_scatter(users, known, sizes.n_ring),
         key=entries[:, 0] & ~FRESH_BIT,
         item=entries[:, 1].copy(),
         fresh=(entries[:, 0] & FRESH_BIT) != 0,
@@ -98,43 +148,74 @@ def decode(values: Sequence[bytes | None]) -> Profiles:
 
 def encode(profiles: Profiles, users: Ints) -> list[bytes]:
     """Write the profiles of `users` (indices), in that order."""
-    n_marks = (profiles.marks[users, :, 1] != 0).sum(axis=1)
-    length = profiles.length[users]
-    rows = 1 + n_marks + length
-    end = np.cumsum(rows)
-    start = end - rows
-    words = np.empty((int(rows.sum()), 2), "<u8")
-    sizes = (
-        np.uint64(FORMAT_VERSION)
-        | (n_marks.astype(np.uint64) << np.uint64(8))
-        | (length.astype(np.uint64) << np.uint64(16))
+    length, tail_length = profiles.length[users], profiles.tail_length[users]
+    n_sums = np.full(len(users), profiles.sums.shape[1], np.int64)
+    sizes = _Sizes((profiles.marks[users, :, 1] != 0).sum(axis=1), n_sums, tail_length, length)
+    end = np.cumsum(sizes.words)
+    start = end - sizes.words
+    words = np.zeros(int(sizes.words.sum()), "<u8")
+    words[start] = _packed(
+        (FORMAT_VERSION, 0), (sizes.n_marks, 8), (sizes.n_ring, 16), (profiles.n_interactions[users], 32)
     )
-    words[start, 0] = sizes | (profiles.n_interactions[users].astype(np.uint64) << np.uint64(32))
-    words[start, 1] = profiles.horizon[users]
+    words[start + 1] = profiles.horizon[users]
+    words[start + 2] = _packed((profiles.as_of_s[users], 0), (profiles.features_version[users], 32), (n_sums, 48))
+    words[start + 3] = _packed((sizes.n_tail, 0), (profiles.generation[users], 32))
     for slot in range(2):
-        having = n_marks > slot
-        words[start[having] + 1 + slot] = profiles.marks[users[having], slot]
+        having = np.flatnonzero(sizes.n_marks > slot)
+        at = start[having] + HEADER_WORDS + 2 * slot
+        words[at[:, None] + np.arange(2)] = profiles.marks[users[having], slot]
+    words[_ranges(start + sizes.sums_at, n_sums)] = profiles.sums[users].astype("<f8").reshape(-1).view("<u8")
+    tail_first = np.cumsum(profiles.tail_length) - profiles.tail_length
+    words[_ranges(start + sizes.tail_at, tail_length)] = profiles.tail[_ranges(tail_first[users], tail_length)]
     first = np.cumsum(profiles.length) - profiles.length
     source = _ranges(first[users], length)
-    target = _ranges(start + 1 + n_marks, length)
-    words[target, 0] = profiles.key[source] | (profiles.fresh[source] * FRESH_BIT)
-    words[target, 1] = profiles.item[source]
+    target = _ranges(start + sizes.ring_at, 2 * length)
+    words[target[::2]] = profiles.key[source] | (profiles.fresh[source] * FRESH_BIT)
+    words[target[1::2]] = profiles.item[source]
     raw = words.tobytes()
-    return [raw[a:b] for a, b in zip((start * WORD_PAIR_BYTES).tolist(), (end * WORD_PAIR_BYTES).tolist(), strict=True)]
+    return [raw[a:b] for a, b in zip((start * WORD_BYTES).tolist(), (end * WORD_BYTES).tolist(), strict=True)]
 
 
-def _checked_sizes(header: Words, rows: Ints) -> tuple[Ints, Ints]:
-    version = (header & np.uint64(0xFF)).astype(np.int64)
-    if (version != FORMAT_VERSION).any():
-        found = int(version[version != FORMAT_VERSION][0])
+def _checked_words(values: Sequence[bytes | None]) -> Ints:
+    """(U,) length of each value in words."""
+    n_bytes = np.fromiter((len(value or b"") for value in values), np.int64, len(values))
+    if (odd := n_bytes % RECORD_BYTES != 0).any():
+        raise ProfileFormatError(f"a profile of {n_bytes[odd][0]} bytes is not made of {RECORD_BYTES}-byte records")
+    return np.asarray(n_bytes // WORD_BYTES, np.int64)
+
+
+def _checked_sizes(words: Words, start: Ints, n_words: Ints) -> tuple[Words, _Sizes]:
+    """(K, 4) headers of the profiles that begin at `start`, and what they say of the sizes."""
+    version = _bits(words[start], 0, 8)
+    if (other := version != FORMAT_VERSION).any():
         raise ProfileFormatError(
-            f"a profile has format {found}, this version reads {FORMAT_VERSION}: rebuild the profiles"
+            f"a profile has format {version[other][0]}, this version reads {FORMAT_VERSION}: make the profiles anew with "
+            "`liveshelf rebuild_profiles`"
         )
-    n_marks = ((header >> np.uint64(8)) & np.uint64(0xFF)).astype(np.int64)
-    length = ((header >> np.uint64(16)) & np.uint64(0xFFFF)).astype(np.int64)
-    if (n_marks > 2).any() or (1 + n_marks + length != rows).any():
+    header = words[np.minimum(start[:, None] + np.arange(HEADER_WORDS), len(words) - 1)]  # the last one may be cut
+    sizes = _Sizes(
+        n_marks=_bits(header[:, 0], 8, 8),
+        n_sums=_bits(header[:, 2], 48, 8),
+        n_tail=_bits(header[:, 3], 0, 16),
+        n_ring=_bits(header[:, 0], 16, 16),
+    )
+    if (sizes.n_marks > 2).any() or (sizes.words != n_words).any():
         raise ProfileFormatError("a profile's length does not fit its header: it was cut or written by something else")
-    return n_marks, length
+    return header, sizes
+
+
+def _bits(words: Words, shift: int, n_bits: int) -> Ints:
+    return ((words >> np.uint64(shift)) & np.uint64((1 << n_bits) - 1)).astype(np.int64)
+
+
+def _packed(*parts: tuple[Ints | int, int]) -> Words:
+    """Put numbers beside each other in words, each at its bit."""
+    shifted = [np.asarray(value).astype(np.uint64) << np.uint64(shift) for value, shift in parts]
+    return reduce(np.bitwise_or, shifted)
+
+
+def _even(count: Ints) -> Ints:
+    return count + count % 2
 
 
 def _scatter(size: int, at: Ints, values: NDArray[Number]) -> NDArray[Number]:

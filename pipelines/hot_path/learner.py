@@ -19,7 +19,8 @@ class OnlineLearner:
     """Sink of the hot path: applies each micro-batch's gradients to the model once, and publishes the change as a patch.
 
     Safe to replay: a patch is numbered by batch id, and what is published is skipped. The model's home is Redis; a driver
-    that starts takes it from there, so a step that was computed but not published is simply computed again.
+    that starts takes it from there, so a step that was computed but not published is simply computed again. When Redis
+    lost it in mid-run, the driver's copy goes there with the next step.
     """
 
     def __init__(self, store: ModelStore, config: ModelConfig, on_batch: Callable[[Mapping[str, Any]], None]) -> None:
@@ -53,6 +54,8 @@ class OnlineLearner:
         if is_moved or batch_id % self._config.snapshot_every_batches == 0:
             self._publish_snapshot()  # before the patch: one that says RELOAD needs it
         self._store.publish_patch(str(self._copy.lineage), batch_id, RELOAD if is_moved else patch)
+        if not self._store.is_followable(str(self._copy.lineage)):
+            self._publish_snapshot()
 
     def _publish_snapshot(self) -> None:
         snapshot = Snapshot(self._copy.batch_id, self._copy.model.to_bytes())

@@ -2,19 +2,21 @@
 
 Safe to replay. A profile carries the mark of what is in it, so nothing is folded twice; profile and list of a user change
 together; and a replayed event finds itself in the ring and is learned from as at its first attempt, so that an interruption
-between this write and the driver's patch loses no gradient.
+between this write and the driver's patch loses no gradient. A profile that a rebuild replaced in between is not overwritten:
+its user's rows are folded again on top of it.
 """
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.features.fold import Fold, Interactions, fold
-from pipelines.features.profile import Flags, Ints, Profiles, decode, encode, entry_keys
+from pipelines.errors import ConflictError
+from pipelines.features.fold import Fold, fold
+from pipelines.features.profile import Flags, Ints, Profiles, decode, encode
+from pipelines.hot_path.arrivals import Arrivals, of_users, read_arrivals
 from pipelines.hot_path.worker import StageSettings, Worker, worker_for
 from pipelines.lists.document import PublishedList
 from pipelines.lists.refresh import is_due
@@ -23,18 +25,8 @@ from pipelines.models.ranker import Histories, NewItems, Ranker
 from pipelines.stores.users import UserState
 
 MAX_LAG_SAMPLES = 1_000
+MAX_ROUNDS = 3  # a rebuild replaces a profile once
 MAX_SCORES = 2_000_000  # in one block of users: 8 MB of float32
-
-
-@dataclass(frozen=True)
-class Arrivals:
-    """The rows of one partition in a micro-batch, in arrival order."""
-
-    users: list[str]  # distinct
-    batch: Interactions
-    item_id: pa.Array  # (n,)
-    ingest_ms: Ints  # (n,)
-    partition: int
 
 
 class Stopwatch:
@@ -66,27 +58,6 @@ def personalize(
         yield personalize_partition(settings, worker_for(settings), batch_id, arrivals)
 
 
-def read_arrivals(rows: pa.Table, topic_tag: int, partition: int) -> Arrivals:
-    """Take the columns of `to_interactions` as arrays."""
-    user = rows["user"].combine_chunks().dictionary_encode()
-    column = {
-        name: rows[name].to_numpy() for name in ("item_hash", "event_hash", "code", "time_s", "ingest_ms", "offset")
-    }
-    return Arrivals(
-        users=user.dictionary.to_pylist(),
-        batch=Interactions(
-            user=user.indices.to_numpy().astype(np.int64),
-            key=entry_keys(column["time_s"], column["event_hash"].view(np.uint64), column["code"]),
-            item=column["item_hash"].view(np.uint64),
-            offset=column["offset"],
-            source=(partition << 32) | topic_tag,
-        ),
-        item_id=rows["item"].combine_chunks(),
-        ingest_ms=column["ingest_ms"],
-        partition=partition,
-    )
-
-
 def personalize_partition(
     settings: StageSettings, worker: Worker, batch_id: int, arrivals: Arrivals
 ) -> dict[str, object]:
@@ -96,32 +67,54 @@ def personalize_partition(
     before = decode(worker.users.read_profiles(arrivals.users))
     watch.lap("read")
 
-    folded = fold(before, arrivals.batch, settings.profile.ring_size)
+    folded = fold(before, arrivals.batch, settings.profile, settings.online)
     watch.lap("fold")
 
     new_items = _new_items(model, folded, arrivals)
     gradient = model.gradient(folded.timeline, new_items, seed=(batch_id << 16) + arrivals.partition)
     watch.lap("learn")
 
-    due = folded.changed & is_due(
-        before.n_interactions, folded.profiles.n_interactions, settings.lists.refresh_after_interactions
-    )
+    due = _due(settings, before, folded)
     ranker = model.with_items(new_items, folded.timeline) if due.any() else model
-    lists = dict(
-        _lists(ranker, worker.model_version, folded.profiles, np.flatnonzero(due), settings, arrivals.partition)
-    )
+    lists = dict(_lists(settings, worker, ranker, arrivals, folded, due))
     watch.lap("score")
 
-    n_refused = worker.users.write(_states(arrivals.users, folded, lists))
+    refusals = worker.users.write(_states(arrivals.users, folded, lists))
+    _write_overtaken(settings, worker, model, arrivals, due, refusals.overtaken)
     watch.lap("write")
     return {
         **_counts(arrivals, folded),
         "n_lists": len(lists),
-        "n_refused": n_refused,
+        "n_refused": refusals.n_behind,
         **watch.laps,
         "lag_ms": _lags(arrivals, due),
         "gradient": gradient,
     }
+
+
+def _write_overtaken(
+    settings: StageSettings, worker: Worker, model: Ranker, arrivals: Arrivals, due: Flags, overtaken: list[str]
+) -> None:
+    """Fold and list again, for users whose profile a rebuild replaced meanwhile; what was due before still is.
+
+    Nothing is learned again, and the report keeps the counts of the first fold.
+    """
+    owed = {arrivals.users[user] for user in np.flatnonzero(due)}
+    for _ in range(MAX_ROUNDS):
+        if not overtaken:
+            return
+        arrivals = of_users(arrivals, overtaken)
+        before = decode(worker.users.read_profiles(arrivals.users))
+        folded = fold(before, arrivals.batch, settings.profile, settings.online)
+        due = _due(settings, before, folded) | np.array([user in owed for user in arrivals.users])
+        ranker = model.with_items(_new_items(model, folded, arrivals), folded.timeline)
+        lists = dict(_lists(settings, worker, ranker, arrivals, folded, due))
+        overtaken = worker.users.write(_states(arrivals.users, folded, lists)).overtaken
+    if overtaken:
+        raise ConflictError(
+            f"the profiles of {len(overtaken)} users ('{overtaken[0]}' …) were replaced {MAX_ROUNDS + 1} times while one "
+            "micro-batch was written, expected once: see that one rebuild_profiles runs at a time, then start again"
+        )
 
 
 def _counts(arrivals: Arrivals, folded: Fold) -> dict[str, object]:
@@ -145,22 +138,29 @@ def _new_items(model: Ranker, folded: Fold, arrivals: Arrivals) -> NewItems:
     return NewItems(unknown[here], np.array(arrivals.item_id.take(pa.array(at)).to_pylist(), dtype=object))
 
 
+def _due(settings: StageSettings, before: Profiles, folded: Fold) -> Flags:
+    """(U,) users whose list must be made again."""
+    every = settings.lists.refresh_after_interactions
+    return folded.changed & is_due(before.n_interactions, folded.profiles.n_interactions, every)
+
+
 def _lists(
-    ranker: Ranker, version: str, profiles: Profiles, due: Ints, settings: StageSettings, partition: int
+    settings: StageSettings, worker: Worker, ranker: Ranker, arrivals: Arrivals, folded: Fold, due: Flags
 ) -> Iterator[tuple[int, bytes]]:
     """(index of the user, document) of each due user; nothing while there is no item to rank."""
+    everyone = np.flatnonzero(due)
     block_users = max(1, MAX_SCORES // max(ranker.n_items, 1))
-    for start in range(0, len(due) if ranker.n_items else 0, block_users):
-        users = due[start : start + block_users]
-        scores = ranker.score(_histories(profiles, users))
+    for start in range(0, len(everyone) if ranker.n_items else 0, block_users):
+        users = everyone[start : start + block_users]
+        scores = ranker.score(_histories(folded.profiles, users))
         columns = top_n(scores, settings.lists.n)
         best = np.take_along_axis(scores, columns, axis=1).tolist()
         names = ranker.item_ids[columns].tolist()
-        offsets = (profiles.marks[users, 0, 1].astype(np.int64) - 1).tolist()
+        offsets = (folded.profiles.marks[users, 0, 1].astype(np.int64) - 1).tolist()
         now_ms = time.time_ns() // 1_000_000
         for user, items, item_scores, offset in zip(users.tolist(), names, best, offsets, strict=True):
-            list_id = f"{settings.topic_tag:x}-{partition}-{offset}"  # the event that made the list due, or a later one
-            yield user, PublishedList(items, item_scores, now_ms, version, "personal", list_id).to_json()
+            list_id = f"{settings.topic_tag:x}-{arrivals.partition}-{offset}"  # the event that made the list due, or a later one
+            yield user, PublishedList(items, item_scores, now_ms, worker.model_version, "personal", list_id).to_json()
 
 
 def _histories(profiles: Profiles, users: Ints) -> Histories:
@@ -172,9 +172,11 @@ def _histories(profiles: Profiles, users: Ints) -> Histories:
 
 
 def _states(users: list[str], folded: Fold, lists: dict[int, bytes]) -> list[UserState]:
-    changed = np.flatnonzero(folded.changed)
-    written = encode(folded.profiles, changed)
-    return [UserState(users[i], profile, lists.get(i)) for i, profile in zip(changed.tolist(), written, strict=True)]
+    is_written = folded.changed.copy()
+    is_written[list(lists)] = True
+    at = np.flatnonzero(is_written)
+    written = encode(folded.profiles, at)
+    return [UserState(users[i], profile, lists.get(i)) for i, profile in zip(at.tolist(), written, strict=True)]
 
 
 def _lags(arrivals: Arrivals, due: Flags) -> NDArray[np.int64]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
+from pipelines.features.online import OnlineSums
 from pipelines.hot_path.model_copy import ModelCopy
 from pipelines.models.ranker import Ranker
 from pipelines.sections import ListsConfig, ModelConfig, ProfileConfig
@@ -22,6 +23,7 @@ class StageSettings:
     profile: ProfileConfig
     lists: ListsConfig
     model: ModelConfig
+    online: OnlineSums
 
     def __hash__(self) -> int:
         return hash((self.redis_url, self.topic_tag))

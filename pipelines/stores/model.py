@@ -65,6 +65,10 @@ class ModelStore:
             pipe.execute()
         return True
 
+    def is_followable(self, lineage: str) -> bool:
+        """Whether a reader that knows nothing yet finds its way: not so after the server lost its data."""
+        return self._client.exists(MODEL_HEAD, snapshot_key(lineage)) == 2
+
     def read_snapshot(self, lineage: str) -> Snapshot | None:
         """The last full copy; None when there is none (any more)."""
         value = self._client.get(snapshot_key(lineage))

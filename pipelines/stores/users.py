@@ -8,19 +8,43 @@ from redis.exceptions import NoScriptError
 
 from pipelines.stores.keys import list_key, profile_key
 
-# Both values of a user in one step, unless the stored profile was read further from the same source: bytes 17 to 24 of a
-# profile are the source of its first mark, 25 to 32 the offset.
+# Both values of a user in one step, unless a rebuild has replaced the stored profile since, or it was read further from
+# the same source. Byte 2 of a profile is its number of marks, bytes 29 to 32 are its generation, 33 to 40 the source of
+# its first mark, 41 to 48 the offset. Returns how many lie behind, then the places of those that a rebuild overtook.
 _WRITE_UNLESS_BEHIND = """
-local refused = 0
+local function is_behind(stored, profile)
+  return string.byte(stored, 2) > 0 and string.byte(profile, 2) > 0
+     and string.sub(stored, 33, 40) == string.sub(profile, 33, 40)
+     and struct.unpack('<I8', stored, 41) > struct.unpack('<I8', profile, 41)
+end
+local result = {0}
 for i = 1, #KEYS, 2 do
   local profile, list = ARGV[i + 2], ARGV[i + 3]
-  local stored = redis.call('GETRANGE', KEYS[i], 16, 31)
-  if #stored == 16 and string.sub(stored, 1, 8) == string.sub(profile, 17, 24)
-     and struct.unpack('<I8', stored, 9) > struct.unpack('<I8', profile, 25) then
-    refused = refused + 1
+  local stored = redis.call('GETRANGE', KEYS[i], 0, 47)
+  if #stored > 0 and struct.unpack('<I4', stored, 29) > struct.unpack('<I4', profile, 29) then
+    result[#result + 1] = (i - 1) / 2
+  elseif #stored > 0 and is_behind(stored, profile) then
+    result[1] = result[1] + 1
   else
     redis.call('SET', KEYS[i], profile, 'EX', ARGV[1])
     if #list > 0 then redis.call('SET', KEYS[i + 1], list, 'EX', ARGV[2]) end
+  end
+end
+return result
+"""
+
+# Both values of a user in one step, if the stored profile is still the one that was read, or already the new one.
+_REPLACE_IF_UNCHANGED = """
+local refused = {}
+for i = 1, #KEYS, 2 do
+  local at = 3 + (i - 1) / 2 * 3
+  local profile, list, expected = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+  local stored = redis.call('GET', KEYS[i]) or ''
+  if stored == expected or stored == profile then
+    redis.call('SET', KEYS[i], profile, 'EX', ARGV[1])
+    if #list > 0 then redis.call('SET', KEYS[i + 1], list, 'EX', ARGV[2]) end
+  else
+    refused[#refused + 1] = (i - 1) / 2
   end
 end
 return refused
@@ -36,6 +60,14 @@ class UserState:
     published: bytes | None  # the list's document; None: the old one stays
 
 
+@dataclass(frozen=True)
+class Refusals:
+    """What `write` did not write."""
+
+    n_behind: int  # users whose stored profile was read further from the same source
+    overtaken: list[str]  # users whose profile a rebuild replaced since it was read
+
+
 class UserStore:
     """Reads profiles in one round trip, writes profiles and lists in one.
 
@@ -49,31 +81,52 @@ class UserStore:
         self._client = client
         self._ttls = (profile_ttl_seconds, list_ttl_seconds)
         self._chunk_users = chunk_users  # a script blocks the server: well below a millisecond each
-        self._script_sha: str | None = None
+        self._shas: dict[str, str] = {}
 
     def read_profiles(self, users: Sequence[str]) -> list[bytes | None]:
         """The stored profile of each user, None where there is none."""
         return self._client.mget([profile_key(user) for user in users]) if users else []  # type: ignore[return-value]
 
-    def write(self, states: Sequence[UserState]) -> int:
-        """Write `states`; returns how many users were refused because the stored profile is further on."""
-        if not states:
-            return 0
+    def write(self, states: Sequence[UserState]) -> Refusals:
+        """Write `states`, but for users whose stored profile is further on or of a later generation."""
+        values = [(state.profile, state.published or b"") for state in states]
+        results = self._run(_WRITE_UNLESS_BEHIND, [state.user for state in states], values)
+        overtaken = [states[first + place].user for first, (_, *places) in results for place in places]
+        return Refusals(sum(n_behind for _, (n_behind, *_) in results), overtaken)
+
+    def replace(self, states: Sequence[UserState], expected: Sequence[bytes | None]) -> list[str]:
+        """Write each state whose stored profile is still `expected`, byte by byte (None: there is none).
+
+        Returns the users that were refused: read them again. Safe to replay: what is stored already counts as written.
+        A replay after somebody else went on from there is refused, and overwrites nothing.
+        """
+        values = [(s.profile, s.published or b"", e or b"") for s, e in zip(states, expected, strict=True)]
+        results = self._run(_REPLACE_IF_UNCHANGED, [state.user for state in states], values)
+        return [states[first + place].user for first, places in results for place in places]
+
+    def _run(
+        self, script: str, users: Sequence[str], values: Sequence[tuple[bytes, ...]]
+    ) -> list[tuple[int, list[int]]]:
+        """Run `script` over all users, in chunks; gives the index of each chunk's first user and what the script returned."""
         try:
-            return self._write(states)
+            return self._run_loaded(script, users, values)
         except NoScriptError:  # the server was restarted
-            self._script_sha = None
-            return self._write(states)
+            self._shas.clear()
+            return self._run_loaded(script, users, values)
 
-    def _write(self, states: Sequence[UserState]) -> int:
-        if self._script_sha is None:
-            self._script_sha = str(self._client.script_load(_WRITE_UNLESS_BEHIND))
+    def _run_loaded(
+        self, script: str, users: Sequence[str], values: Sequence[tuple[bytes, ...]]
+    ) -> list[tuple[int, list[int]]]:
+        if not users:
+            return []
+        if script not in self._shas:
+            self._shas[script] = str(self._client.script_load(script))
         with self._client.pipeline(transaction=False) as pipe:
-            for chunk in self._chunks(states):
-                keys = [key for state in chunk for key in (profile_key(state.user), list_key(state.user))]
-                values = [value for state in chunk for value in (state.profile, state.published or b"")]
-                pipe.evalsha(self._script_sha, len(keys), *keys, *self._ttls, *values)
-            return sum(pipe.execute())
+            for chunk in self._chunks(len(users)):
+                keys = [key for user in users[chunk] for key in (profile_key(user), list_key(user))]
+                flat = [value for of_user in values[chunk] for value in of_user]
+                pipe.evalsha(self._shas[script], len(keys), *keys, *self._ttls, *flat)
+            return list(zip(range(0, len(users), self._chunk_users), pipe.execute(), strict=True))
 
-    def _chunks(self, states: Sequence[UserState]) -> Iterator[Sequence[UserState]]:
-        return (states[i : i + self._chunk_users] for i in range(0, len(states), self._chunk_users))
+    def _chunks(self, n_users: int) -> Iterator[slice]:
+        return (slice(first, first + self._chunk_users) for first in range(0, n_users, self._chunk_users))

@@ -1,11 +1,16 @@
 """The stage and the learner against a real server, without Spark: what Spark adds is in test_stream.py."""
 
+import pickle
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from redis import Redis
 
-from pipelines.features.profile import decode
+from pipelines.errors import ConflictError, FeaturesVersionError
+from pipelines.features.online import OnlineSums
+from pipelines.features.profile import Profiles, decode, encode
 from pipelines.hot_path.learner import OnlineLearner
 from pipelines.hot_path.stage import personalize
 from pipelines.hot_path.worker import StageSettings, Worker, worker_for
@@ -21,7 +26,13 @@ TAG = 77
 @pytest.fixture
 def settings(redis_url) -> StageSettings:
     worker_for.cache_clear()  # each test is a new process
-    return StageSettings(redis_url, TAG, ProfileConfig(), ListsConfig(n=3), ModelConfig())
+    return StageSettings(redis_url, TAG, ProfileConfig(), ListsConfig(n=3), ModelConfig(), the_sums())
+
+
+def the_sums(version: int = 1) -> OnlineSums:
+    weights = np.zeros((128, 1))
+    weights[1] = 1.0
+    return OnlineSums(version, ("clicks",), weights, np.array([3600.0]))
 
 
 def some_rows(clicks, first_offset=0, partition=0, start_s=1_570_000_000) -> pa.RecordBatch:
@@ -133,6 +144,85 @@ def test_the_lag_is_from_kafkas_timestamp_to_the_write(settings):
     assert len(report["lag_ms"]) == 5 and min(report["lag_ms"]) > 1_700_000_000_000  # ingest_ms is 0 here
 
 
+def profile_of(client: Redis, user: str) -> Profiles:
+    return decode([client.get(profile_key(user))])
+
+
+def test_a_profile_carries_the_decayed_sums(settings, redis_client):
+    run(settings, 0, some_rows([("u1", "i0", 0), ("u1", "i1", 3600)]))
+    run(settings, 1, some_rows([("u1", "i2", 7200)], first_offset=2))
+
+    profile = profile_of(redis_client, "u1")
+    assert (profile.as_of_s[0], profile.features_version[0], profile.generation[0]) == (1_570_007_200, 1, 0)
+    np.testing.assert_allclose(profile.sums[0], [1 + 1 / 2 + 1 / 4], rtol=1e-12)
+
+
+def test_a_stream_of_other_features_stops_at_the_first_profile(settings):
+    run(settings, 0, some_rows(FIVE))
+
+    with pytest.raises(FeaturesVersionError, match="liveshelf rebuild_profiles"):
+        run(replace(settings, online=the_sums(version=2)), 1, some_rows([("u1", "i9", 9)], first_offset=5))
+
+
+def test_settings_that_were_sent_to_a_worker_find_what_the_last_ones_made(settings):
+    assert worker_for(pickle.loads(pickle.dumps(settings))) is worker_for(settings)
+
+
+def rebuild_after_each_read(monkeypatch, settings, client: Redis, profiles: dict[str, bytes], rounds=1) -> None:
+    """Let a rebuild put `profiles` into the store after each of the first reads, every time as a later generation."""
+    store, generations = worker_for(settings).users, iter(range(1, rounds + 1))
+    read = store.read_profiles
+
+    def read_and_be_overtaken(users):
+        values = read(users)
+        if generation := next(generations, None):
+            for user, profile in profiles.items():
+                rebuilt = replace(decode([profile]), generation=np.array([generation]))
+                client.set(profile_key(user), encode(rebuilt, np.array([0]))[0])
+        return values
+
+    monkeypatch.setattr(store, "read_profiles", read_and_be_overtaken)
+
+
+def test_a_profile_that_was_rebuilt_meanwhile_is_folded_into_not_overwritten(settings, redis_client, monkeypatch):
+    others = [("u2", "i0", 0), ("u3", "i0", 0)]
+    run(settings, 0, some_rows(FIVE[:4] + others))
+    rebuilt = {user: redis_client.get(profile_key(user)) for user in ("u1", "u3")}
+    rebuild_after_each_read(monkeypatch, settings, redis_client, rebuilt)
+    coming = [("u2", "i9", 9), ("u1", "i9", 9), ("u3", "i8", 8), ("u1", "i7", 10)]
+
+    (report,) = run(settings, 1, some_rows(coming, first_offset=6))
+
+    profiles = {user: profile_of(redis_client, user) for user in ("u1", "u2", "u3")}
+    assert {user: (p.n_interactions[0], p.generation[0]) for user, p in profiles.items()} == {
+        "u1": (6, 1), "u2": (2, 0), "u3": (2, 1),
+    }  # fmt: skip
+    assert profiles["u1"].item[-2:].tolist() == [hash_of("i9"), hash_of("i7")]
+    assert len(list_of(redis_client, "u1").items) == 3 and report["n_new"] == 4
+
+
+def test_a_list_that_was_due_is_made_though_the_rebuild_had_the_interaction(settings, redis_client, monkeypatch):
+    run(settings, 0, some_rows(FIVE))
+    whole = redis_client.get(profile_key("u1"))
+    redis_client.flushdb()
+    worker_for.cache_clear()
+    run(settings, 0, some_rows(FIVE[:4]))
+    rebuild_after_each_read(monkeypatch, settings, redis_client, {"u1": whole})
+
+    run(settings, 1, some_rows(FIVE[4:], first_offset=4))
+
+    assert profile_of(redis_client, "u1").n_interactions[0] == 5 and list_of(redis_client, "u1")
+
+
+def test_rebuilds_without_end_are_an_error(settings, redis_client, monkeypatch):
+    run(settings, 0, some_rows(FIVE[:4]))
+    rebuilt = {"u1": redis_client.get(profile_key("u1"))}
+    rebuild_after_each_read(monkeypatch, settings, redis_client, rebuilt, rounds=99)
+
+    with pytest.raises(ConflictError, match=r"1 users .'u1'.*one rebuild_profiles"):
+        run(settings, 1, some_rows(FIVE[4:], first_offset=4))
+
+
 class FakeBatch:
     """What the learner asks of a micro-batch."""
 
@@ -223,3 +313,13 @@ def test_a_full_model_is_trimmed_and_the_workers_follow(settings):
 
     assert learner._copy.model.n_items <= 10
     assert worker_for(settings).current_model().to_bytes() == learner._copy.model.to_bytes()
+
+
+def test_after_a_flush_the_next_step_brings_the_model_back(settings, redis_client):
+    learner = a_learner(settings.redis_url)
+    run_stream(settings, learner, range(3))
+    redis_client.flushall()
+    run_stream(settings, learner, range(3, 5))
+
+    assert worker_for(settings).current_model().to_bytes() == model_bytes(settings) == learner._copy.model.to_bytes()
+    assert learner._copy.model.n_items > 10  # of all batches, not of those after the flush alone
