@@ -18,7 +18,9 @@ from rich.table import Table
 from jobs._options import config_option
 from pipelines.config import Config
 from pipelines.errors import InputError
-from pipelines.features.profile import decode, key_code, key_time_s
+from pipelines.features.definitions import load_definitions
+from pipelines.features.online import OnlineSums
+from pipelines.features.profile import Profiles, decode, key_code, key_time_s
 from pipelines.lists.document import PublishedList
 from pipelines.local.addresses import with_running_redis
 from pipelines.schemas import INTERACTION_CODES
@@ -61,19 +63,34 @@ def show_profile(config: Config, user: str) -> None:
         config, profile_key(user), f"no profile for user '{user}': no interaction of theirs was valid, or it expired"
     )
     profile = decode([value])
+    CONSOLE.print(
+        f"profile of [bold]{user}[/]: {profile.n_interactions[0]} interactions, {profile.length[0]} kept, "
+        f"{profile.tail_length[0]} known by key, {len(value)} bytes, generation {profile.generation[0]}",
+        highlight=False,
+    )
+    if profile.as_of_s[0]:
+        CONSOLE.print(f"newest interaction {_age(float(profile.as_of_s[0]))}", highlight=False)
+    for source, reached in profile.marks[0].tolist():
+        if reached:
+            CONSOLE.print(f"read up to offset {reached - 1} of partition {source >> 32}", highlight=False)
+    _print_sums(profile, load_definitions(config.features.definitions).online())
     name_of = {code: name for name, code in INTERACTION_CODES.items()}
     table = Table("event time (UTC)", "interaction", "item (64-bit hash)", box=None, header_style="bold")
     for time_s, code, item in zip(key_time_s(profile.key), key_code(profile.key), profile.item, strict=True):
         table.add_row(_utc(float(time_s)), name_of.get(int(code), f"code {code}"), f"{int(item):016x}")
-    CONSOLE.print(
-        f"profile of [bold]{user}[/]: {profile.n_interactions[0]} interactions, {profile.length[0]} kept, {len(value)} bytes",
-        highlight=False,
-    )
-    if profile.length[0]:
-        CONSOLE.print(f"newest interaction {_age(float(key_time_s(profile.key)[-1]))}", highlight=False)
-    for source, reached in profile.marks[0].tolist():
-        if reached:
-            CONSOLE.print(f"read up to offset {reached - 1} of partition {source >> 32}", highlight=False)
+    CONSOLE.print(table)
+
+
+def _print_sums(profile: Profiles, online: OnlineSums) -> None:
+    version = int(profile.features_version[0])
+    CONSOLE.print(f"sums of features version {version}, as of the newest interaction and as of now", highlight=False)
+    if version != online.version:
+        CONSOLE.print(f"  the definitions are version {online.version}: `liveshelf rebuild_profiles`", highlight=False)
+        return
+    now = online.aged(profile.sums, np.array([int(time.time())]) - profile.as_of_s)
+    table = Table("sum", "then", "now", box=None, header_style="bold")
+    for name, then, aged in zip(online.names, profile.sums[0], now[0], strict=True):
+        table.add_row(name, f"{then:.6g}", f"{aged:.6g}")
     CONSOLE.print(table)
 
 

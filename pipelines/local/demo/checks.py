@@ -29,8 +29,8 @@ def check_users(config: Config, client: Redis) -> list[Check]:
     counts = interactions_per_user(config.lake_root)
     profiles = dict(zip(counts, _values(client, [profile_key(user) for user in counts]), strict=True))
     folded = decode(list(profiles.values())).n_interactions.tolist()
-    ring = config.profile.ring_size  # of users with more, events that came after so many newer ones are not folded
-    n_equal = sum(seen == n or (seen < n and n > ring) for n, seen in zip(counts.values(), folded, strict=True))
+    known = config.profile.ring_size + config.profile.dedupe_keys  # beyond them a late event may be forgotten
+    n_equal = sum(seen == n or (seen < n and n > known) for n, seen in zip(counts.values(), folded, strict=True))
 
     every = config.lists.refresh_after_interactions
     entitled = [user for user, count in counts.items() if count >= every]
