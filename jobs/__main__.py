@@ -16,6 +16,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "jobs.validate_events",
         "File the clickstream in Delta: valid events, and the broken ones with the rules they break.",
     ),
+    "build_features": (
+        "jobs.build_features",
+        "Make the features from the events: tables of current values in Delta, ranks and fallback lists in Redis.",
+    ),
     "personalize": ("jobs.personalize", "Keep every active user's profile and list fresh: the hot path."),
     "reconcile_events": (
         "jobs.reconcile_events",
