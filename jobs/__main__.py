@@ -21,6 +21,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Make the features from the events: tables of current values in Delta, ranks and fallback lists in Redis.",
     ),
     "personalize": ("jobs.personalize", "Keep every active user's profile and list fresh: the hot path."),
+    "rebuild_profiles": (
+        "jobs.rebuild_profiles",
+        "Make every profile in Redis anew from what is filed in Delta, while all goes on.",
+    ),
     "reconcile_events": (
         "jobs.reconcile_events",
         "Prove that every record of the topic is valid, quarantined or a duplicate: nothing lost.",
@@ -28,6 +32,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "audit_events": (
         "jobs.audit_events",
         "Judge the tables again by Great Expectations itself: verdicts, volume, shares, freshness.",
+    ),
+    "check_consistency": (
+        "jobs.check_consistency",
+        "Compare profiles in Redis with what is filed in Delta, user by user, as of each profile's own mark.",
     ),
     "show": ("jobs.show", "Show what is stored of a list, a profile or an event, and how old it is."),
     "quarantine": (

@@ -16,7 +16,8 @@ from pipelines.audit.site import DataDocs
 from pipelines.config import Config
 from pipelines.errors import AuditError
 from pipelines.events.rules import CompiledRules
-from pipelines.sinks.audits import AuditTable
+from pipelines.schemas import AUDITS
+from pipelines.sinks.results import ResultTable
 from pipelines.tally import Tally
 
 _HEADERS = ("rule", "severity", "rows", "GX", "compiled", "verdict", "observed")
@@ -25,7 +26,7 @@ _STYLES = {"differs": "red", "alert": "red", "not audited": "yellow", "warning":
 
 def keep_audit(config: Config, result: AuditResult) -> Path:
     """Write the audit to the table and the pages. Returns its page."""
-    AuditTable(config.table("audits")).append(result.rows())
+    ResultTable(config.table("audits"), AUDITS, "audit_id").append(result.rows())
     return DataDocs(config.validation.data_docs_root).write(result)
 
 

@@ -45,5 +45,9 @@ class DataLossError(LiveshelfError):
     """A record that was produced is in no table: the promise is broken."""
 
 
+class ConsistencyError(LiveshelfError):
+    """Profiles in Redis do not say what is filed in Delta."""
+
+
 class AuditError(LiveshelfError):
     """An audit found what must not be: two counts of one rule that differ, a rule it could not run, or an alert."""

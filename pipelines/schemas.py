@@ -223,11 +223,41 @@ HOT_PATH_REPORT = StructType(
     ]
 )
 
+CONSISTENCY = StructType(
+    [
+        _field("check_id", StringType(), "one check"),
+        _field("as_of", TimestampType(), "when it was made, UTC"),
+        _field("seed", LongType(), "which users were sampled"),
+        _field("is_consistent", BooleanType(), "whether no profile differs or is missing"),
+        _field("n_users", LongType(), "users sampled"),
+        _field("n_equal", LongType(), "profiles that say what is filed"),
+        _field("n_differs", LongType(), "profiles that say something else"),
+        _field("n_missing", LongType(), "users without a profile who should have one"),
+        _field("n_expired", LongType(), "users without a profile whose last event is older than profiles live"),
+        _field("n_ahead", LongType(), "profiles that have read more than is filed yet; not judged"),
+        _field("n_other_version", LongType(), "profiles of another version of the features"),
+        _field("max_relative_error", DoubleType(), "of the decayed sums"),
+        _field("examples", ArrayType(StringType(), False), "what is wrong, of some users"),
+    ]
+)
+
+# One row a slice of the users gives back to the driver.
+REBUILD_REPORT = StructType(
+    [
+        _field("slice", LongType(), "number of the slice"),
+        _field("n_interactions", LongType(), "that `events` has of its users"),
+        _field("n_users", LongType(), "users in the slice"),
+        _field("n_replaced", LongType(), "profiles that were written"),
+        _field("n_same", LongType(), "profiles that said the same already"),
+    ]
+)
+
 TABLES = {
     "events": Contract().events,
     "quarantine": QUARANTINE,
     "rule_sets": RULE_SETS,
     "replays": REPLAYS,
     "audits": AUDITS,
+    "consistency": CONSISTENCY,
 }
 PARTITION_COLUMNS = {"events": "event_date", "quarantine": "ingest_date"}

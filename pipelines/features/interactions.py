@@ -8,12 +8,12 @@ from pyspark.sql import functions as F
 from pipelines.schemas import INTERACTION_CODES
 
 
-def to_interactions(events: DataFrame) -> DataFrame:
+def to_interactions(events: DataFrame, *more: str) -> DataFrame:
     """Keep the events that say something about taste, with ids hashed to 64 bits.
 
     In:   valid events as `parse_records` shapes them.
     Out:  user, item (string), item_hash, event_hash (long), code, time_s (event time, epoch s), ingest_ms, partition,
-          offset (all long: Arrow's int64 is not accepted for an `int`).
+          offset (all long: Arrow's int64 is not accepted for an `int`), and the columns `more` as they are.
     """
     return events.where(F.col("event_type").isin(*INTERACTION_CODES)).select(
         "user",
@@ -25,6 +25,7 @@ def to_interactions(events: DataFrame) -> DataFrame:
         F.unix_millis("ingest_time").alias("ingest_ms"),
         F.col("partition").cast("long").alias("partition"),
         "offset",
+        *more,
     )
 
 

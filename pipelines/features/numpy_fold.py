@@ -25,7 +25,8 @@ Sessions = tuple[int, dict[int, tuple[int, int]]]  # day; hash of session_id →
 
 def frame_of(counted: pa.Table) -> pd.DataFrame:
     """Rows of `counted_events` as pandas has them, hashes to the last bit: a null must not turn them into floats."""
-    return counted.to_pandas(integer_object_nulls=True)
+    frame: pd.DataFrame = counted.to_pandas(integer_object_nulls=True)
+    return frame
 
 
 def folded(

@@ -7,9 +7,10 @@ from pyspark import TaskContext
 from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import to_arrow_schema
 
+from pipelines.hot_path.rebuild import rebuild_slice, whole_slices
 from pipelines.hot_path.stage import personalize
-from pipelines.hot_path.worker import StageSettings
-from pipelines.schemas import HOT_PATH_REPORT
+from pipelines.hot_path.worker import StageSettings, worker_for
+from pipelines.schemas import HOT_PATH_REPORT, REBUILD_REPORT
 
 
 def with_personalization(interactions: DataFrame, settings: StageSettings) -> DataFrame:
@@ -28,6 +29,19 @@ def _stage(settings: StageSettings) -> Callable[[Iterator[pa.RecordBatch]], Iter
             yield pa.RecordBatch.from_pylist([report], schema=schema)
 
     return run
+
+
+def with_rebuilding(filed: DataFrame, settings: StageSettings) -> DataFrame:
+    """Rebuild the profiles of the users in `filed` (features/filed.py): a report for each slice. Evaluate it once: it writes."""
+
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        schema, worker = to_arrow_schema(REBUILD_REPORT), worker_for(settings)
+        for number, rows in whole_slices(batches):
+            report = rebuild_slice(settings, worker, rows)
+            worker.rebuild_progress.mark(number)
+            yield pa.RecordBatch.from_pylist([{"slice": number, **report.figures()}], schema=schema)
+
+    return filed.mapInArrow(run, REBUILD_REPORT)
 
 
 def _batch_id() -> int:

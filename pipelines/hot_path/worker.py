@@ -9,6 +9,7 @@ from pipelines.models.ranker import Ranker
 from pipelines.sections import ListsConfig, ModelConfig, ProfileConfig
 from pipelines.stores.connection import connect
 from pipelines.stores.model import ModelStore
+from pipelines.stores.rebuild_progress import RebuildProgress
 from pipelines.stores.users import UserStore
 
 DAY_SECONDS = 24 * 3600
@@ -39,6 +40,7 @@ class Worker:
             profile_ttl_seconds=settings.profile.ttl_days * DAY_SECONDS,
             list_ttl_seconds=settings.lists.ttl_days * DAY_SECONDS,
         )
+        self.rebuild_progress = RebuildProgress(client)
         self._copy = ModelCopy(ModelStore(client), settings.model)
 
     @property

@@ -11,10 +11,18 @@ def committed_offsets(checkpoint: Path, topic: str) -> Offsets:
 
     The log of a batch has three lines: version, metadata, and the end offsets of the source as JSON.
     """
-    committed = _batch_ids(checkpoint / "commits")
-    if not committed:
+    return _end_offsets(checkpoint, topic, _batch_ids(checkpoint / "commits"))
+
+
+def planned_offsets(checkpoint: Path, topic: str) -> Offsets:
+    """Where the newest micro-batch ends, committed or still at work; empty before the first."""
+    return _end_offsets(checkpoint, topic, _batch_ids(checkpoint / "offsets"))
+
+
+def _end_offsets(checkpoint: Path, topic: str, batch_ids: list[int]) -> Offsets:
+    if not batch_ids:
         return {}
-    lines = (checkpoint / "offsets" / str(max(committed))).read_text(encoding="utf-8").splitlines()
+    lines = (checkpoint / "offsets" / str(max(batch_ids))).read_text(encoding="utf-8").splitlines()
     return {int(partition): offset for partition, offset in json.loads(lines[-1]).get(topic, {}).items()}
 
 

@@ -5,6 +5,11 @@ def profile_key(user: str) -> str:
     return f"profile:{{{user}}}"
 
 
+def user_of(key: str) -> str:
+    """Give the user of a `profile_key`."""
+    return key.removeprefix("profile:{").removesuffix("}")
+
+
 def list_key(user: str) -> str:
     return f"list:{{{user}}}"
 

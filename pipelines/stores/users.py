@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from redis import Redis
 from redis.exceptions import NoScriptError
 
-from pipelines.stores.keys import list_key, profile_key
+from pipelines.stores.keys import list_key, profile_key, user_of
 
 # Both values of a user in one step, unless a rebuild has replaced the stored profile since, or it was read further from
 # the same source. Byte 2 of a profile is its number of marks, bytes 29 to 32 are its generation, 33 to 40 the source of
@@ -103,6 +103,21 @@ class UserStore:
         values = [(s.profile, s.published or b"", e or b"") for s, e in zip(states, expected, strict=True)]
         results = self._run(_REPLACE_IF_UNCHANGED, [state.user for state in states], values)
         return [states[first + place].user for first, places in results for place in places]
+
+    def scan_users(self, n_users: int) -> Iterator[list[str]]:
+        """All users with a profile, about `n_users` at a time; one that comes or goes meanwhile may be left out."""
+        chunk: list[str] = []
+        for key in self._client.scan_iter(profile_key("*"), count=n_users):
+            chunk.append(user_of(key.decode()))
+            if len(chunk) >= n_users:
+                yield chunk
+                chunk = []
+        yield chunk
+
+    def delete(self, users: Sequence[str]) -> None:
+        """Forget the profiles and lists of `users`. Safe to replay."""
+        if users:
+            self._client.delete(*[key for user in users for key in (profile_key(user), list_key(user))])
 
     def _run(
         self, script: str, users: Sequence[str], values: Sequence[tuple[bytes, ...]]

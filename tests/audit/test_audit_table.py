@@ -6,10 +6,14 @@ import pytest
 from deltalake import DeltaTable
 
 from pipelines.schemas import AUDITS
-from pipelines.sinks import audits
-from pipelines.sinks.audits import AuditTable
+from pipelines.sinks import results
+from pipelines.sinks.results import ResultTable
 
 NOON = datetime(2024, 6, 1, 12, 0, 0, 123456, tzinfo=timezone.utc)
+
+
+def audit_table(path):
+    return ResultTable(path, AUDITS, "audit_id")
 
 
 def rows_of(audit_id, as_of=NOON, rules=("a", "b")):
@@ -28,27 +32,27 @@ def path(tmp_path):
 
 def test_an_audit_written_again_changes_nothing(path):
     for audit in (rows_of("x"), rows_of("y", NOON + timedelta(minutes=1)), rows_of("x")):
-        AuditTable(path).append(audit)
+        audit_table(path).append(audit)
 
     assert written(path) == [("x", "a"), ("x", "b"), ("y", "a"), ("y", "b")]
     assert DeltaTable(path).version() == 2  # made, and written twice
 
 
 def test_another_audit_of_the_same_instant_is_kept(path):
-    AuditTable(path).append(rows_of("x"))
-    AuditTable(path).append(rows_of("y"))
+    audit_table(path).append(rows_of("x"))
+    audit_table(path).append(rows_of("y"))
 
     assert written(path) == [("x", "a"), ("x", "b"), ("y", "a"), ("y", "b")]
 
 
 def test_an_audit_without_rules_writes_nothing(path):
-    AuditTable(path).append([])
+    audit_table(path).append([])
 
     assert DeltaTable(path).version() == 0
 
 
 def test_a_writer_that_knows_an_older_version_still_appends(path):
-    first, second = AuditTable(path), AuditTable(path)
+    first, second = audit_table(path), audit_table(path)
     first.append(rows_of("x"))
     stale = second._table()
     first.append(rows_of("y"))
@@ -60,10 +64,10 @@ def test_a_writer_that_knows_an_older_version_still_appends(path):
 
 
 def test_small_files_are_put_together(path, monkeypatch):
-    monkeypatch.setattr(audits, "COMPACT_EVERY", 3)
+    monkeypatch.setattr(results, "COMPACT_EVERY", 3)
 
     for n in range(3):
-        AuditTable(path).append(rows_of(f"{n}", NOON + timedelta(minutes=n)))
+        audit_table(path).append(rows_of(f"{n}", NOON + timedelta(minutes=n)))
 
     assert len(DeltaTable(path).file_uris()) == 1
     assert len(written(path)) == 6
@@ -71,7 +75,7 @@ def test_small_files_are_put_together(path, monkeypatch):
 
 @pytest.mark.spark
 def test_spark_reads_what_the_contract_says(spark, path):
-    AuditTable(path).append(rows_of("x"))
+    audit_table(path).append(rows_of("x"))
 
     table = spark.read.format("delta").load(path)
 

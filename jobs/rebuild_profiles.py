@@ -1,0 +1,155 @@
+"""Make every profile in Redis anew from what is filed in Delta, while all goes on.
+
+    liveshelf rebuild_profiles
+    liveshelf rebuild_profiles --since 2026-11-01        only users who did something since
+    spark-submit --properties-file conf/spark-defaults.conf --py-files dist/pyfiles.zip jobs/rebuild_profiles.py
+
+For a Redis that was lost, a weight or half-life that was changed (docs/features.md), or a profile that
+check_consistency found wrong. Readers meet the old profile or the new one; personalize may run, except across a change of
+`version` in features.yaml. Interrupted, it goes on where it was. A profile that is right already is not written.
+
+\b
+Reads   {lake_root}/events; the checkpoints of personalize and validate_events, for how far both are
+Writes  Redis profile:{user}
+State   Redis {rebuild}:plan and {rebuild}:slices, for a day
+"""
+
+import sys
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import click
+from pyspark.sql import DataFrame
+
+from jobs._options import config_option
+from jobs._polling import Polling
+from jobs._progress import SendingProgress
+from jobs._spark import job_session
+from pipelines.config import Config
+from pipelines.errors import InputError
+from pipelines.features.definitions import load_definitions
+from pipelines.features.filed import TopicPosition, of_active_users, to_filed_interactions
+from pipelines.hot_path.rebuild import RebuildReport, rebuild_other_versions
+from pipelines.hot_path.spark import with_rebuilding
+from pipelines.hot_path.worker import StageSettings, Worker
+from pipelines.local.addresses import with_running_servers
+from pipelines.sources.checkpoints import Offsets, committed_offsets, planned_offsets
+from pipelines.sources.delta import read_table
+from pipelines.sources.topics import describe_topic
+from pipelines.stores.connection import connect
+from pipelines.stores.features_version import FeaturesVersionStore
+from pipelines.stores.heartbeat import HeartbeatStore
+from pipelines.stores.rebuild_progress import RebuildProgress
+
+JOB = "rebuild_profiles"
+HOT_JOB, FILING_JOB = "personalize", "validate_events"
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked for."""
+
+    since: datetime | None
+    until: datetime | None
+    n_slices: int
+    from_start: bool
+
+
+@click.command(help=__doc__)
+@click.option("--since", type=click.DateTime(), help="Only users who did something from then on (event time, UTC).")
+@click.option("--until", type=click.DateTime(), help="Only users who did something before then.")
+@click.option(
+    "--slices",
+    "n_slices",
+    type=click.IntRange(1, 100_000),
+    default=64,
+    show_default=True,
+    help="Cut of the users: what an interruption may cost, and what a worker holds at a time.",
+)
+@click.option("--from-start", is_flag=True, help="Do not go on where an interrupted run was.")
+@click.option(
+    "--wait-seconds",
+    type=click.FloatRange(0),
+    default=300.0,
+    show_default=True,
+    help="How long to wait until `events` has what personalize has read.",
+)
+@config_option
+def main(
+    config: Config,
+    since: datetime | None,
+    until: datetime | None,
+    n_slices: int,
+    from_start: bool,
+    wait_seconds: float,
+) -> None:
+    config = with_running_servers(config)
+    online, topic = load_definitions(config.features.definitions).online(), describe_topic(config.kafka)
+    settings = StageSettings(str(config.redis.url), topic.tag, config.profile, config.lists, config.model, online)
+    reached = planned_offsets(Path(config.checkpoint(HOT_JOB, "v1")), config.kafka.topic)
+    _wait_for_filing(config, reached, wait_seconds)
+
+    spark = job_session(JOB)
+    events = read_table(spark, config.table("events"), "events", config.events.contract.events)
+    position = TopicPosition(config.kafka.topic, topic.tag, topic.end_offsets, reached)
+    filed = to_filed_interactions(of_active_users(events, since, until), position, n_slices)
+    report = _rebuild(filed, settings, Wanted(since, until, n_slices, from_start))
+
+    worker = Worker(settings)
+    report += rebuild_other_versions(settings, worker)
+    client = connect(settings.redis_url)
+    FeaturesVersionStore(client).set(online.version)
+    RebuildProgress(client).finish()
+    HeartbeatStore(client).beat(JOB, {"features_version": online.version, **report.figures()})
+    click.echo(
+        f"{report.n_users:,} users from {report.n_interactions:,} interactions: {report.n_replaced:,} profiles replaced, "
+        f"{report.n_same:,} were right already; features version {online.version}"
+    )
+
+
+def _rebuild(filed: DataFrame, settings: StageSettings, wanted: Wanted) -> RebuildReport:
+    """Rebuild the slices that are not done yet, and show how far it is."""
+    progress = RebuildProgress(connect(settings.redis_url))
+    if wanted.from_start:
+        progress.finish()
+    done = progress.begin(
+        f"version {settings.online.version}, {wanted.n_slices} slices, {wanted.since} to {wanted.until}"
+    )
+    if done:
+        click.echo(f"going on: {len(done)} of {wanted.n_slices} slices were done before", err=True)
+    left = filed.where(~filed["slice"].isin(*done)) if done else filed
+    with SendingProgress("rebuild", wanted.n_slices, "slices done") as bar:
+        with Polling(POLL_SECONDS, lambda: bar.show(n := len(progress.done()), n)):
+            rows = with_rebuilding(left, settings).collect()
+        bar.finish(wanted.n_slices, wanted.n_slices)
+    return sum(
+        (RebuildReport(**{k: v for k, v in row.asDict().items() if k != "slice"}) for row in rows), RebuildReport()
+    )
+
+
+def _wait_for_filing(config: Config, reached: Offsets, wait_seconds: float) -> None:
+    """Wait until `events` has all that personalize has read: else what lies between would be in no profile.
+
+    Raises InputError when that takes too long.
+    """
+    if not reached:
+        return
+    checkpoint, deadline = Path(config.checkpoint(FILING_JOB, "v1")), time.monotonic() + wait_seconds
+    while behind := _n_behind(committed_offsets(checkpoint, config.kafka.topic), reached):
+        if time.monotonic() >= deadline:
+            raise InputError(
+                f"{behind:,} records that {HOT_JOB} has read are not in {config.table('events')} yet, so profiles would lack "
+                f"them: is {FILING_JOB} running? `liveshelf {FILING_JOB} --once` files them"
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def _n_behind(filed: Offsets, reached: Offsets) -> int:
+    return sum(max(0, offset - filed.get(partition, 0)) for partition, offset in reached.items())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,151 @@
+"""Is what Redis serves what Delta says? Each profile against all that is filed of its user, up to the profile's own mark.
+
+The expected values are summed over all events at once, by the plain formula: no fold, no pairs, no earlier state.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipelines.features.decay import decay_factor
+from pipelines.features.online import OnlineSums
+from pipelines.features.profile import Profiles, entry_keys
+
+TOLERANCE = 1e-9  # of the sum of absolute weights: what rounding may cost
+EQUAL, DIFFERS, MISSING, EXPIRED, AHEAD, OTHER_VERSION = (
+    "equal", "differs", "missing", "expired", "ahead", "other version",
+)  # fmt: skip
+VERDICTS = (EQUAL, DIFFERS, MISSING, EXPIRED, AHEAD, OTHER_VERSION)
+WRONG = (DIFFERS, MISSING, OTHER_VERSION)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of one user."""
+
+    user: str
+    verdict: str
+    about: str = ""
+    relative_error: float = 0.0  # the greatest of the sums
+
+
+def compare(
+    users: list[str],
+    profiles: Profiles,
+    filed: pd.DataFrame,
+    online: OnlineSums,
+    *,
+    topic_tag: int,
+    filed_up_to: dict[int, int],
+    ring_size: int,
+    oldest_kept_ms: int,
+) -> list[Finding]:
+    """Compare the profiles of `users` with `filed`: the interactions that `events` has of them.
+
+    filed:           rows of `to_interactions`, read after the profiles.
+    filed_up_to:     by partition, the offset up to which the topic is filed; empty: not known, all of it.
+    oldest_kept_ms:  a profile whose newest event came before (epoch ms) may have expired.
+    """
+    by_user = dict(list(filed.groupby("user")))
+    nothing = filed.iloc[:0]
+    return [
+        _finding(
+            user,
+            _Stored(profiles, at, topic_tag),
+            by_user.get(user, nothing),
+            online,
+            filed_up_to,
+            ring_size,
+            oldest_kept_ms,
+        )
+        for at, user in enumerate(users)
+    ]
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """One of the profiles."""
+
+    profiles: Profiles
+    at: int
+    topic_tag: int
+
+    def of(self, name: str) -> Any:
+        return getattr(self.profiles, name)[self.at]
+
+    @property
+    def marks(self) -> dict[int, int]:
+        """Partition of the topic → one past the last offset that is in."""
+        pairs = [(int(source), int(after)) for source, after in self.of("marks").tolist() if after]
+        return {source >> 32: after for source, after in pairs if source & 0xFFFFFFFF == self.topic_tag}
+
+    @property
+    def ring(self) -> list[tuple[int, int]]:
+        own = self.profiles.owner == self.at
+        return list(zip(self.profiles.key[own].tolist(), self.profiles.item[own].tolist(), strict=True))
+
+
+def _finding(
+    user: str,
+    stored: _Stored,
+    rows: pd.DataFrame,
+    online: OnlineSums,
+    filed_up_to: dict[int, int],
+    ring_size: int,
+    oldest_kept_ms: int,
+) -> Finding:
+    if not stored.of("is_known"):
+        if not len(rows) or rows["ingest_ms"].max() < oldest_kept_ms:
+            return Finding(user, EXPIRED, "no profile, and no interaction that should still have one")
+        return Finding(user, MISSING, f"no profile, {len(rows)} interactions are filed")
+    if stored.of("features_version") != online.version:
+        version = stored.of("features_version")
+        return Finding(user, OTHER_VERSION, f"the profile has features version {version}, not {online.version}")
+    marks = stored.marks
+    ahead = sum(max(0, after - filed_up_to.get(partition, after)) for partition, after in marks.items())
+    if ahead:
+        return Finding(user, AHEAD, f"the profile is {ahead} records ahead of events")
+    reached = rows["offset"] < rows["partition"].map(marks).fillna(np.iinfo(np.int64).max)
+    return _compared(user, stored, rows[reached], online, ring_size)
+
+
+def _compared(user: str, stored: _Stored, rows: pd.DataFrame, online: OnlineSums, ring_size: int) -> Finding:
+    event_hash = rows["event_hash"].to_numpy(np.int64).view(np.uint64)
+    time_s, code = rows["time_s"].to_numpy(np.int64), rows["code"].to_numpy(np.int64)
+    key, first = np.unique(entry_keys(time_s, event_hash, code), return_index=True)
+    item, time_s, code = rows["item_hash"].to_numpy(np.int64).view(np.uint64)[first], time_s[first], code[first]
+    if (n := int(stored.of("n_interactions"))) != len(key):
+        return Finding(user, DIFFERS, f"{n} interactions are in the profile, {len(key)} are filed")
+    if not len(key):
+        return Finding(user, EQUAL)
+    if stored.ring != list(zip(key[-ring_size:].tolist(), item[-ring_size:].tolist(), strict=True)):
+        return Finding(user, DIFFERS, "the newest interactions are others than those that are filed")
+    error = _errors(stored, time_s, code, online)
+    worst = int(error.argmax()) if len(error) else 0
+    if len(error) and not error[worst] <= TOLERANCE:
+        return Finding(user, DIFFERS, f"{online.names[worst]} is {error[worst]:.1e} away", float(error[worst]))
+    return Finding(user, EQUAL, "", float(error.max(initial=0.0)))
+
+
+def _errors(stored: _Stored, time_s: Any, code: Any, online: OnlineSums) -> Any:
+    """(S,) how far each sum is from the formula's, relative to the sum of absolute weights."""
+    as_of_s = int(stored.of("as_of_s"))
+    weights = online.weight_of_code[code] * decay_factor((as_of_s - time_s)[:, None], online.half_life_s)
+    scale = np.abs(weights).sum(axis=0)
+    return np.abs(stored.of("sums") - weights.sum(axis=0)) / np.where(scale > 0, scale, 1.0)
+
+
+def summary(findings: list[Finding], max_examples: int = 20) -> dict[str, Any]:
+    """Counts by verdict, whether all is well, the greatest error, and examples of what is wrong."""
+    wrong = [finding for finding in findings if finding.verdict in WRONG]
+    counts = Counter(finding.verdict for finding in findings)
+    return {
+        "is_consistent": not wrong,
+        "n_users": len(findings),
+        **{f"n_{verdict.replace(' ', '_')}": counts[verdict] for verdict in VERDICTS},
+        "max_relative_error": max((finding.relative_error for finding in findings), default=0.0),
+        "examples": [f"{finding.user}: {finding.about}" for finding in wrong[:max_examples]],
+    }

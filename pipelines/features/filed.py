@@ -1,0 +1,74 @@
+"""From the table `events` to the rows that profiles are rebuilt from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from pipelines.features.interactions import to_interactions
+from pipelines.schemas import INTERACTION_TYPES
+
+
+@dataclass(frozen=True)
+class TopicPosition:
+    """The topic that the hot path reads, and how far it has read."""
+
+    name: str
+    tag: int  # of the topic's Kafka id
+    end_offsets: Mapping[int, int]  # what the topic holds: an offset beyond is of an earlier topic of the same name
+    reached: Mapping[int, int]  # the hot path folds from here on by itself; empty where it never ran
+
+
+def to_filed_interactions(events: DataFrame, topic: TopicPosition, n_slices: int) -> DataFrame:
+    """Take the interactions that the hot path has behind it, cut by user into slices.
+
+    In:   rows of the table `events`.
+    Out:  slice (0 … n_slices − 1), user, item_hash, event_hash, code, time_s, source (0: of another topic), offset, all
+          long but user. All rows of a user are in one slice; each partition is sorted by slice.
+    """
+    of_topic = F.col("topic") == topic.name
+    is_ahead = of_topic & _at_or_after(topic.reached) if topic.reached else F.lit(False)
+    is_known = of_topic & ~_at_or_after(topic.end_offsets)
+    source = F.shiftleft(F.col("partition").cast("long"), 32).bitwiseOR(F.lit(topic.tag).cast("long"))
+    filed = events.where(~is_ahead).select(
+        "*", F.when(is_known, source).otherwise(F.lit(0).cast("long")).alias("source")
+    )
+    rows = to_interactions(filed, "source").withColumn("slice", F.pmod(F.xxhash64("user"), F.lit(n_slices)))
+    columns = ("slice", "user", "item_hash", "event_hash", "code", "time_s", "source", "offset")
+    return rows.select(*columns).repartition(n_slices, "slice").sortWithinPartitions("slice")
+
+
+def of_active_users(events: DataFrame, since: datetime | None, until: datetime | None) -> DataFrame:
+    """Keep all events of the users who did something from `since` on and before `until` (event time, UTC)."""
+    inside = reduce(
+        lambda both, one: both & one,
+        [F.col("event_time") >= F.lit(since)] * bool(since) + [F.col("event_time") < F.lit(until)] * bool(until),
+        F.lit(True),
+    )
+    return (
+        events.join(events.where(inside).select("user").distinct(), "user", "left_semi") if since or until else events
+    )
+
+
+def _at_or_after(offsets: Mapping[int, int]) -> Column:
+    """Rows whose offset is not below that of their partition; a partition that is not named has none below."""
+    limit = F.lit(0)
+    for partition, offset in offsets.items():
+        limit = F.when(F.col("partition") == partition, F.lit(offset)).otherwise(limit)
+    return F.col("offset") >= limit
+
+
+def sample_users(events: DataFrame, n_users: int, seed: int) -> list[str]:
+    """Choose at most `n_users` users with an interaction, evenly; the same ones for the same seed."""
+    users = events.where(F.col("event_type").isin(*INTERACTION_TYPES)).select("user").distinct()
+    chosen = users.orderBy(F.xxhash64(F.lit(seed), "user"), "user").limit(n_users)
+    return [row.user for row in chosen.collect()]
+
+
+def interactions_of(events: DataFrame, users: list[str]) -> DataFrame:
+    """Take the interactions of `users`, as `to_interactions` shapes them."""
+    chosen = events.sparkSession.createDataFrame([(user,) for user in users], "user string")
+    return to_interactions(events.join(F.broadcast(chosen), "user", "left_semi"))

@@ -1,0 +1,121 @@
+"""A profile made anew from all that is filed of a user, joined with what the live one has seen since.
+
+Ring and tail of the live profile know what came last, so a rebuild needs no pause: an interaction that is in both is one,
+and one that is only in the live profile came after what was read of `events`.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipelines.errors import ProfileFormatError
+from pipelines.features.fold import Interactions, fold
+from pipelines.features.online import OnlineSums
+from pipelines.features.profile import Flags, Ints, Profiles, Words, decode
+from pipelines.sections import ProfileConfig
+
+_FILED, _LIVE = 1, 2  # sources within one rebuild; the true marks are put in afterwards
+TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class FiledInteractions:
+    """n interactions of U users, as `events` has them, in any order."""
+
+    user: Ints  # (n,) index of the user
+    key: Words  # (n,) see profile.entry_keys
+    item: Words  # (n,) item hash
+    source: Words  # (n,) partition and topic tag; 0: of a topic that is not read any more
+    offset: Ints  # (n,)
+
+
+def rebuilt(filed: FiledInteractions, live: Profiles, config: ProfileConfig, online: OnlineSums) -> Profiles:
+    """Profiles of the U users of `live` by the definitions of `online`, one generation on.
+
+    The live profile may have other definitions: its sums are not read. What it alone knows and is older than its own ring
+    and tail (because `events` no longer has it) cannot be rebuilt.
+    """
+    users = len(live.length)
+    order = np.lexsort((filed.key, filed.user))
+    everything = Interactions(filed.user[order], filed.key[order], filed.item[order], np.arange(len(order)), _FILED)
+    whole = fold(decode([None] * users), everything, config, online).profiles
+    whole = fold(whole, _seen_live(live), config, online).profiles
+    return replace(
+        whole,
+        features_version=np.full(users, online.version, np.int64),
+        generation=live.generation + 1,
+        marks=_joined_marks(filed, live),
+        fresh=np.zeros_like(whole.fresh),
+    )
+
+
+def is_same(made: Profiles, live: Profiles) -> Flags:
+    """(U,) whether a rebuilt profile says what the live one says, up to the rounding of sums."""
+    users = len(live.length)
+    same = live.is_known & (live.features_version == made.features_version)
+    for name in ("n_interactions", "as_of_s", "length", "tail_length", "horizon"):
+        same &= getattr(made, name) == getattr(live, name)
+    same &= (made.marks == live.marks).reshape(users, -1).all(axis=1)
+    for name, owner in (("key", "owner"), ("item", "owner"), ("tail", "tail_owner")):
+        same &= _same_entries(made, live, name, owner, same)
+    if made.sums.shape != live.sums.shape:
+        return np.zeros(users, np.bool_)
+    close = np.isclose(made.sums, live.sums, rtol=TOLERANCE, atol=TOLERANCE).all(axis=1)
+    agrees: Flags = same & close
+    return agrees
+
+
+def decode_readable(values: list[bytes | None]) -> Profiles:
+    """Read profiles; one that this version cannot read counts as absent: a rebuild is its remedy."""
+    try:
+        return decode(values)
+    except ProfileFormatError:
+        return decode([value if _is_readable(value) else None for value in values])
+
+
+def _is_readable(value: bytes | None) -> bool:
+    try:
+        decode([value])
+    except ProfileFormatError:
+        return False
+    return True
+
+
+def _seen_live(live: Profiles) -> Interactions:
+    """Ring and tail of the live profiles as interactions; a tail key's item is not known, and never needed again."""
+    user = np.concatenate([live.owner, live.tail_owner])
+    key = np.concatenate([live.key, live.tail])
+    item = np.concatenate([live.item, np.zeros_like(live.tail)])
+    order = np.lexsort((key, user))
+    return Interactions(user[order], key[order], item[order], np.arange(len(order)), _LIVE)
+
+
+def _joined_marks(filed: FiledInteractions, live: Profiles) -> Words:
+    """(U, 2, 2) how far each source is in, of what is filed or of the live profile; its newest source stays the first."""
+    known = filed.source != 0
+    order = np.lexsort((filed.offset[known], filed.source[known], filed.user[known]))
+    user, source = filed.user[known][order], filed.source[known][order]
+    after = (filed.offset[known][order] + 1).astype(np.uint64)
+    last = np.ones(len(user), np.bool_)
+    last[:-1] = (user[1:] != user[:-1]) | (source[1:] != source[:-1])
+    marks = live.marks.copy()
+    for at, its_source, reached in zip(user[last].tolist(), source[last], after[last], strict=True):
+        _raise_mark(marks[at], its_source, reached)
+    return marks
+
+
+def _raise_mark(marks: Words, source: np.uint64, reached: np.uint64) -> None:
+    """Let (2, 2) `marks` say that `source` is in up to `reached`: where it is known, else in a free slot."""
+    for slot in marks:
+        if slot[1] == 0 or slot[0] == source:
+            slot[:] = source, max(slot[1], reached)
+            return
+
+
+def _same_entries(made: Profiles, live: Profiles, name: str, owner: str, candidates: Flags) -> Flags:
+    """(U,) whether the flat entries `name` of each of the `candidates`, who have as many in both, are equal."""
+    equal = np.ones(len(candidates), np.bool_)
+    ours, theirs = candidates[getattr(made, owner)], candidates[getattr(live, owner)]
+    different = getattr(made, name)[ours] != getattr(live, name)[theirs]
+    equal[getattr(made, owner)[ours][different]] = False
+    return equal
