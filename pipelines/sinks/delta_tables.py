@@ -39,7 +39,7 @@ def make_clustered_table(
     Every commit of a merge leaves small files, and Delta compacts them right after it, in the stream's own process: on a
     local disk only one process at a time may write a table's log.
     """
-    made = DeltaTable.createIfNotExists(spark).location(path).addColumns(schema).clusterBy(*keys)
+    made = DeltaTable.createIfNotExists(spark).location(_absolute(spark, path)).addColumns(schema).clusterBy(*keys)
     for name, value in {**_MERGED_SETTINGS, **properties}.items():
         made = made.property(name, value)
     made.execute()
@@ -49,4 +49,13 @@ def _add_missing_columns(spark: SparkSession, path: str, schema: StructType) -> 
     known = {name.lower() for name in DeltaTable.forPath(spark, path).toDF().columns}
     missing = StructType([field for field in schema.fields if field.name.lower() not in known])
     if missing.fields:
-        spark.sql(f"ALTER TABLE delta.`{path}` ADD COLUMNS ({missing.toDDL()})")
+        spark.sql(f"ALTER TABLE delta.`{_absolute(spark, path)}` ADD COLUMNS ({missing.toDDL()})")
+
+
+def _absolute(spark: SparkSession, path: str) -> str:
+    """`path` as a name in SQL takes it: there a relative one is no path."""
+    jvm = spark._jvm
+    assert jvm is not None  # a session in this process has one
+    jvm_path = jvm.org.apache.hadoop.fs.Path(path)
+    file_system = jvm_path.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration())
+    return str(file_system.makeQualified(jvm_path))

@@ -1,5 +1,6 @@
 """Feature tables: each event counts once, whatever is interrupted; what does not belong together is refused."""
 
+import os
 import shutil
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -40,7 +41,8 @@ def a_table(root, key):
         StructField(key, StringType(), True, {"comment": "key"}), StructField("as_of", TimestampType()),
         StructField("interest", DoubleType()),
     ])  # fmt: skip
-    return FeatureTable(key, str(root / key), schema, (key,), states, {"as_of": as_of, "interest": sums[0] + sums[1]})
+    path = os.path.relpath(root / key)  # as the shipped configuration gives it
+    return FeatureTable(key, path, schema, (key,), states, {"as_of": as_of, "interest": sums[0] + sums[1]})
 
 
 class Lake:
