@@ -150,6 +150,15 @@ def test_a_burst_of_one_second_counts_once_though_it_comes_twice_in_pieces():
     np.testing.assert_allclose(profiles.sums[0], [150 * (1 - 3), 150 * (2 + 0.5)], rtol=1e-12)
 
 
+def test_a_learner_is_shown_no_key_that_has_lost_its_item():
+    before = fold_all([[(0, 7, line, 1) for line in range(RING + 4)]])
+
+    folded = fold(before, interactions([(0, 8, 99, 2)], 100))
+
+    assert before.tail_length[0] == 4
+    assert folded.timeline.item.tolist() == [1] * RING + [2]
+
+
 def test_ages_beyond_all_half_lives_are_nothing_and_no_error():
     profiles = nobody()
     newest = 40 * 365 * 86_400
