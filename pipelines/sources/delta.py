@@ -9,10 +9,13 @@ from pipelines.errors import InputError
 from pipelines.schemas import TABLES
 
 
-def read_table(spark: SparkSession, path: str, name: str, schema: StructType | None = None) -> DataFrame:
-    """Read table `name` of schemas.TABLES as it is now; empty where nothing was ever written to it.
+def read_table(
+    spark: SparkSession, path: str, name: str, schema: StructType | None = None, *, version: int | None = None
+) -> DataFrame:
+    """Read table `name` of schemas.TABLES as it is now, or as of `version`; empty where nothing was ever written to it.
 
-    It stays so, however often the frame is looked at and whatever is written meanwhile.
+    It stays so, however often the frame is looked at and whatever is written meanwhile. An old version can be read as long
+    as its files are kept (`VACUUM`).
     Out:  the columns of `schema` (default: TABLES[name]), null where the table is older than the column, then what else
           the table has.
     """
@@ -20,8 +23,14 @@ def read_table(spark: SparkSession, path: str, name: str, schema: StructType | N
     if not DeltaTable.isDeltaTable(spark, path):
         return spark.createDataFrame([], schema)
     # Without a version the frame would have the newest rows each time it is evaluated: two counts of two tables.
-    version = DeltaTable.forPath(spark, path).history(1).collect()[0]["version"]
+    version = newest_version(spark, path) if version is None else version
     return _with_columns(spark.read.format("delta").option("versionAsOf", version).load(path), schema)
+
+
+def newest_version(spark: SparkSession, path: str) -> int:
+    """Return the version of the table as it is now."""
+    version: int = DeltaTable.forPath(spark, path).history(1).collect()[0]["version"]
+    return version
 
 
 def read_stream(
