@@ -1,6 +1,6 @@
 """The entries of conf/features.yaml, one class a kind: what each may say, and what it must.
 
-To add a kind: a class here, and its meaning in both compilers (spark_kinds.py, numpy_fold.py).
+To add a kind: a class here, and its meaning in spark_kinds.py, numpy_fold.py and as_of_values.py.
 """
 
 import re
