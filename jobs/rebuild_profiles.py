@@ -19,6 +19,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 from pyspark.sql import DataFrame
@@ -37,7 +38,7 @@ from pipelines.hot_path.worker import StageSettings, Worker
 from pipelines.local.addresses import with_running_servers
 from pipelines.sources.checkpoints import Offsets, committed_offsets, planned_offsets
 from pipelines.sources.delta import read_table
-from pipelines.sources.topics import describe_topic
+from pipelines.sources.topics import Topic, describe_topic
 from pipelines.stores.connection import connect
 from pipelines.stores.features_version import FeaturesVersionStore
 from pipelines.stores.heartbeat import HeartbeatStore
@@ -78,36 +79,39 @@ class Wanted:
     help="How long to wait until `events` has what personalize has read.",
 )
 @config_option
-def main(
-    config: Config,
-    since: datetime | None,
-    until: datetime | None,
-    n_slices: int,
-    from_start: bool,
-    wait_seconds: float,
-) -> None:
-    config = with_running_servers(config)
+def main(config: Config, wait_seconds: float, **wanted: Any) -> None:
+    config, asked = with_running_servers(config), Wanted(**wanted)
     online, topic = load_definitions(config.features.definitions).online(), describe_topic(config.kafka)
     settings = StageSettings(str(config.redis.url), topic.tag, config.profile, config.lists, config.model, online)
-    reached = planned_offsets(Path(config.checkpoint(HOT_JOB, "v1")), config.kafka.topic)
-    _wait_for_filing(config, reached, wait_seconds)
-
-    spark = job_session(JOB)
-    events = read_table(spark, config.table("events"), "events", config.events.contract.events)
-    position = TopicPosition(config.kafka.topic, topic.tag, topic.end_offsets, reached)
-    filed = to_filed_interactions(of_active_users(events, since, until), position, n_slices)
-    report = _rebuild(filed, settings, Wanted(since, until, n_slices, from_start))
-
-    worker = Worker(settings)
-    report += rebuild_other_versions(settings, worker)
     client = connect(settings.redis_url)
-    FeaturesVersionStore(client).set(online.version)
+    version = FeaturesVersionStore(client)
+    is_new_version = version.read() != online.version
+    if is_new_version and (asked.since or asked.until):
+        raise InputError(
+            f"the profiles in Redis do not have features version {online.version} yet: rebuild all of them, without --since "
+            "and --until"
+        )
+
+    filed = _filed(config, topic, asked, wait_seconds)
+    report = _rebuild(filed, settings, asked)
+    if is_new_version:
+        report += rebuild_other_versions(settings, Worker(settings))
+        version.set(online.version)
     RebuildProgress(client).finish()
     HeartbeatStore(client).beat(JOB, {"features_version": online.version, **report.figures()})
     click.echo(
         f"{report.n_users:,} users from {report.n_interactions:,} interactions: {report.n_replaced:,} profiles replaced, "
         f"{report.n_same:,} were right already; features version {online.version}"
     )
+
+
+def _filed(config: Config, topic: Topic, asked: Wanted, wait_seconds: float) -> DataFrame:
+    """Take what is filed of everybody, as soon as that is all that personalize has read."""
+    reached = planned_offsets(Path(config.checkpoint(HOT_JOB, "v1")), config.kafka.topic)
+    _wait_for_filing(config, reached, wait_seconds)
+    events = read_table(job_session(JOB), config.table("events"), "events", config.events.contract.events)
+    position = TopicPosition(config.kafka.topic, topic.tag, topic.end_offsets, reached)
+    return to_filed_interactions(of_active_users(events, asked.since, asked.until), position, asked.n_slices)
 
 
 def _rebuild(filed: DataFrame, settings: StageSettings, wanted: Wanted) -> RebuildReport:

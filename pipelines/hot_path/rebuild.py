@@ -1,7 +1,8 @@
 """Rebuilds profiles in the live Redis, slice by slice of the users: fold all that is filed, join what is live, replace.
 
 Safe to replay, at any point and beside the hot path: a profile is replaced only if it is still the one that was read, and
-one that says the same already is left alone. A reader meets the old profile or the new one, never none.
+one that says the same already is left alone. A reader meets the old profile or the new one, never none. A user who had no
+profile has lost the list too: it is made again, by the model in use.
 """
 
 from collections.abc import Iterator
@@ -11,8 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.errors import ConflictError
-from pipelines.features.profile import Profiles, encode, entry_keys
+from pipelines.features.profile import Ints, Profiles, encode, entry_keys
 from pipelines.features.rebuilding import FiledInteractions, decode_readable, is_same, rebuilt
+from pipelines.hot_path.ranked import ranked_lists
 from pipelines.hot_path.worker import StageSettings, Worker
 from pipelines.stores.users import UserState
 
@@ -62,7 +64,7 @@ class _Filed:
 
 
 def rebuild_slice(settings: StageSettings, worker: Worker, rows: pa.Table) -> RebuildReport:
-    """Rebuild the users in `rows`: all that `events` has of them, as rebuild_rows shapes it.
+    """Rebuild the users in `rows`: all that `events` has of them, as features/filed.py shapes it.
 
     Raises ConflictError when a profile changes faster than it can be replaced.
     """
@@ -77,7 +79,8 @@ def rebuild_slice(settings: StageSettings, worker: Worker, rows: pa.Table) -> Re
 def rebuild_other_versions(settings: StageSettings, worker: Worker) -> RebuildReport:
     """Rebuild the profiles that still have another features version: of users that `events` does not know any more.
 
-    What their own ring and tail know is all there is. Reads the head of every profile, on the caller.
+    What their own ring and tail know is all there is; one that cannot be read either is dropped. Reads every profile, on
+    the caller.
     """
     nothing, report = np.empty(0, np.uint64), RebuildReport()
     for users in worker.users.scan_users(READ_USERS):
@@ -87,6 +90,7 @@ def rebuild_other_versions(settings: StageSettings, worker: Worker) -> RebuildRe
             filed = FiledInteractions(np.empty(0, np.int64), nothing, nothing, nothing, np.empty(0, np.int64))
             of_chunk = RebuildReport(n_users=len(others))
             _rebuild_users(settings, worker, _Filed([users[i] for i in others.tolist()], filed), of_chunk)
+            worker.users.delete([users[i] for i in np.flatnonzero(~live.is_known).tolist()])
             report += of_chunk
     return report
 
@@ -97,7 +101,8 @@ def _rebuild_users(settings: StageSettings, worker: Worker, filed: _Filed, repor
         live = decode_readable(stored)
         made = rebuilt(filed.interactions, live, settings.profile, settings.online)
         changed = np.flatnonzero(~is_same(made, live) & made.is_known)
-        refused = worker.users.replace(_states(filed.users, made, changed), [stored[i] for i in changed.tolist()])
+        states = _states(settings, worker, filed.users, made, live, changed)
+        refused = worker.users.replace(states, [stored[i] for i in changed.tolist()])
         report.n_replaced += len(changed) - len(refused)
         report.n_same += len(filed.users) - len(changed)
         if not refused:
@@ -109,9 +114,13 @@ def _rebuild_users(settings: StageSettings, worker: Worker, filed: _Filed, repor
     )
 
 
-def _states(users: list[str], made: Profiles, changed: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> list[UserState]:
+def _states(
+    settings: StageSettings, worker: Worker, users: list[str], made: Profiles, live: Profiles, changed: Ints
+) -> list[UserState]:
+    due = ~live.is_known & (made.n_interactions >= settings.lists.refresh_after_interactions)
+    lists = dict(ranked_lists(settings, worker.model_version, worker.current_model(), made, due))
     written = encode(made, changed)
-    return [UserState(users[i], profile, None) for i, profile in zip(changed.tolist(), written, strict=True)]
+    return [UserState(users[i], profile, lists.get(i)) for i, profile in zip(changed.tolist(), written, strict=True)]
 
 
 def _read_filed(rows: pa.Table) -> _Filed:

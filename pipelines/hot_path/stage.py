@@ -15,18 +15,16 @@ from numpy.typing import NDArray
 
 from pipelines.errors import ConflictError
 from pipelines.features.fold import Fold, fold
-from pipelines.features.profile import Flags, Ints, Profiles, decode, encode
+from pipelines.features.profile import Flags, Profiles, decode, encode
 from pipelines.hot_path.arrivals import Arrivals, of_users, read_arrivals
+from pipelines.hot_path.ranked import ranked_lists
 from pipelines.hot_path.worker import StageSettings, Worker, worker_for
-from pipelines.lists.document import PublishedList
 from pipelines.lists.refresh import is_due
-from pipelines.lists.selection import top_n
-from pipelines.models.ranker import Histories, NewItems, Ranker
+from pipelines.models.ranker import NewItems, Ranker
 from pipelines.stores.users import UserState
 
 MAX_LAG_SAMPLES = 1_000
 MAX_ROUNDS = 3  # a rebuild replaces a profile once
-MAX_SCORES = 2_000_000  # in one block of users: 8 MB of float32
 
 
 class Stopwatch:
@@ -76,7 +74,7 @@ def personalize_partition(
 
     due = _due(settings, before, folded)
     ranker = model.with_items(new_items, folded.timeline) if due.any() else model
-    lists = dict(_lists(settings, worker, ranker, arrivals, folded, due))
+    lists = dict(ranked_lists(settings, worker.model_version, ranker, folded.profiles, due))
     watch.lap("score")
 
     refusals = worker.users.write(_states(arrivals.users, folded, lists))
@@ -108,7 +106,7 @@ def _write_overtaken(
         folded = fold(before, arrivals.batch, settings.profile, settings.online)
         due = _due(settings, before, folded) | np.array([user in owed for user in arrivals.users])
         ranker = model.with_items(_new_items(model, folded, arrivals), folded.timeline)
-        lists = dict(_lists(settings, worker, ranker, arrivals, folded, due))
+        lists = dict(ranked_lists(settings, worker.model_version, ranker, folded.profiles, due))
         overtaken = worker.users.write(_states(arrivals.users, folded, lists)).overtaken
     if overtaken:
         raise ConflictError(
@@ -142,33 +140,6 @@ def _due(settings: StageSettings, before: Profiles, folded: Fold) -> Flags:
     """(U,) users whose list must be made again."""
     every = settings.lists.refresh_after_interactions
     return folded.changed & is_due(before.n_interactions, folded.profiles.n_interactions, every)
-
-
-def _lists(
-    settings: StageSettings, worker: Worker, ranker: Ranker, arrivals: Arrivals, folded: Fold, due: Flags
-) -> Iterator[tuple[int, bytes]]:
-    """(index of the user, document) of each due user; nothing while there is no item to rank."""
-    everyone = np.flatnonzero(due)
-    block_users = max(1, MAX_SCORES // max(ranker.n_items, 1))
-    for start in range(0, len(everyone) if ranker.n_items else 0, block_users):
-        users = everyone[start : start + block_users]
-        scores = ranker.score(_histories(folded.profiles, users))
-        columns = top_n(scores, settings.lists.n)
-        best = np.take_along_axis(scores, columns, axis=1).tolist()
-        names = ranker.item_ids[columns].tolist()
-        offsets = (folded.profiles.marks[users, 0, 1].astype(np.int64) - 1).tolist()
-        now_ms = time.time_ns() // 1_000_000
-        for user, items, item_scores, offset in zip(users.tolist(), names, best, offsets, strict=True):
-            list_id = f"{settings.topic_tag:x}-{arrivals.partition}-{offset}"  # the event that made the list due, or a later one
-            yield user, PublishedList(items, item_scores, now_ms, worker.model_version, "personal", list_id).to_json()
-
-
-def _histories(profiles: Profiles, users: Ints) -> Histories:
-    row = np.full(len(profiles.length), -1, np.int64)
-    row[users] = np.arange(len(users))
-    owner = row[profiles.owner]
-    own = owner >= 0
-    return Histories(len(users), owner[own], profiles.key[own], profiles.item[own])
 
 
 def _states(users: list[str], folded: Fold, lists: dict[int, bytes]) -> list[UserState]:

@@ -1,0 +1,50 @@
+"""The lists of users, from their profiles and the model."""
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from pipelines.features.profile import Flags, Ints, Profiles
+from pipelines.hot_path.worker import StageSettings
+from pipelines.lists.document import PublishedList
+from pipelines.lists.selection import top_n
+from pipelines.models.ranker import Histories, Ranker
+
+MAX_SCORES = 2_000_000  # in one block of users: 8 MB of float32
+
+
+def ranked_lists(
+    settings: StageSettings, model_version: str, ranker: Ranker, profiles: Profiles, due: Flags
+) -> Iterator[tuple[int, bytes]]:
+    """(Index of the user, document) of each due user; nothing while there is no item to rank.
+
+    due: (U,), U users as in `profiles`.
+    """
+    everyone = np.flatnonzero(due)
+    block_users = max(1, MAX_SCORES // max(ranker.n_items, 1))
+    for start in range(0, len(everyone) if ranker.n_items else 0, block_users):
+        users = everyone[start : start + block_users]
+        scores = ranker.score(_histories(profiles, users))
+        columns = top_n(scores, settings.lists.n)
+        best = np.take_along_axis(scores, columns, axis=1).tolist()
+        names = ranker.item_ids[columns].tolist()
+        now_ms = time.time_ns() // 1_000_000
+        ids = _list_ids(settings, profiles, users)
+        for user, items, item_scores, list_id in zip(users.tolist(), names, best, ids, strict=True):
+            yield user, PublishedList(items, item_scores, now_ms, model_version, "personal", list_id).to_json()
+
+
+def _list_ids(settings: StageSettings, profiles: Profiles, users: Ints) -> list[str]:
+    """Named after the event that made the list due, or a later one: topic, partition, offset."""
+    newest = profiles.marks[users, 0].astype(np.int64)
+    places = zip((newest[:, 0] >> 32).tolist(), (newest[:, 1] - 1).tolist(), strict=True)
+    return [f"{settings.topic_tag:x}-{partition}-{offset}" for partition, offset in places]
+
+
+def _histories(profiles: Profiles, users: Ints) -> Histories:
+    row = np.full(len(profiles.length), -1, np.int64)
+    row[users] = np.arange(len(users))
+    owner = row[profiles.owner]
+    own = owner >= 0
+    return Histories(len(users), owner[own], profiles.key[own], profiles.item[own])
