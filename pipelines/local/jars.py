@@ -12,7 +12,7 @@ import pyspark
 
 from pipelines.errors import LiveshelfError, ServerError
 from pipelines.local import ivy
-from pipelines.local.locks import exclusive
+from pipelines.locks import exclusive
 
 HOME = Path(".liveshelf")
 DEFAULTS = Path("conf/spark-defaults.conf")

@@ -8,10 +8,10 @@ from pipelines.local import broker, valkey
 from pipelines.local.addresses import kafka_origin, redis_origin, without_password
 from pipelines.local.broker import broker_address, start_broker
 from pipelines.local.jars import broker_jars
-from pipelines.local.locks import exclusive
 from pipelines.local.processes import OwnedProcess, exit_on_signals
 from pipelines.local.topics import ensure_topic
 from pipelines.local.valkey import start_valkey, valkey_url
+from pipelines.locks import exclusive
 from pipelines.sections import KafkaConfig, RedisConfig
 
 __all__ = ["SERVER_NAMES", "EmbeddedServers", "ensure_topic"]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from pipelines.errors import ServerError
 from pipelines.local.addresses import HOME
-from pipelines.local.locks import exclusive
 from pipelines.local.processes import clear_the_way
 from pipelines.local.servers import SERVER_NAMES
+from pipelines.locks import exclusive
 
 
 def main() -> int:

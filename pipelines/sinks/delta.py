@@ -13,6 +13,7 @@ from pyspark.sql.types import StructType
 from pyspark.storagelevel import StorageLevel
 
 from pipelines.schemas import QUARANTINE, Contract
+from pipelines.sinks.commits import commit
 from pipelines.sinks.delta_tables import ensure_table
 from pipelines.sinks.summary import BatchSummary, TimeRange, summarize
 
@@ -29,7 +30,7 @@ class EventTables:
 
     Safe to replay, and to read the whole topic again with a new checkpoint: a row meets its own copy and nothing is
     written. A crash between the two commits heals the same way: at the replay the first finds its rows and the second
-    adds them. It needs no batch id, so nothing is skipped when the checkpoint is lost. One writer at a time.
+    adds them. It needs no batch id, so nothing is skipped when the checkpoint is lost. Safe beside other writers: commits.py.
     """
 
     events_path: str
@@ -92,12 +93,16 @@ class EventTables:
 
 def _insert_missing(path: str, key: str, where: Column, rows: DataFrame) -> int:
     """Insert the rows whose key the table does not have `where` it is looked for; returns how many."""
-    table = DeltaTable.forPath(rows.sparkSession, path).alias("old")
     same_key = F.col(f"old.{key}") == F.col(f"new.{key}")
     # By name: the table may have a column that the configuration does not know any more.
     values: dict[str, str | Column] = {name: F.col(f"new.{name}") for name in rows.columns}
-    merged = table.merge(rows.alias("new"), where & same_key).whenNotMatchedInsert(values=values).execute()
-    return int(merged.collect()[0]["num_inserted_rows"])
+
+    def insert() -> int:
+        table = DeltaTable.forPath(rows.sparkSession, path).alias("old")
+        merged = table.merge(rows.alias("new"), where & same_key).whenNotMatchedInsert(values=values).execute()
+        return int(merged.collect()[0]["num_inserted_rows"])
+
+    return commit(path, insert)
 
 
 def _first_of_each(key: str, rows: DataFrame) -> DataFrame:

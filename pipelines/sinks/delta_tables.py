@@ -7,6 +7,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
 from pipelines.schemas import PARTITION_COLUMNS
+from pipelines.sinks.commits import commit
 
 # Many small commits, hence few checkpoints of the log. Statistics only where a query can skip files by them.
 _SETTINGS = {
@@ -22,6 +23,10 @@ def ensure_table(spark: SparkSession, path: str, name: str, schema: StructType) 
 
     Takes no column away and changes no type: Delta refuses a write that does not fit. Safe to repeat.
     """
+    commit(path, lambda: _ensure(spark, path, name, schema))
+
+
+def _ensure(spark: SparkSession, path: str, name: str, schema: StructType) -> None:
     if DeltaTable.isDeltaTable(spark, path):
         _add_missing_columns(spark, path, schema)
         return
@@ -36,13 +41,12 @@ def make_clustered_table(
 ) -> None:
     """Make a table of one row per key at `path`, files clustered by the `keys`, in one commit; one that is there stays.
 
-    Every commit of a merge leaves small files, and Delta compacts them right after it, in the stream's own process: on a
-    local disk only one process at a time may write a table's log.
+    Every commit of a merge leaves small files, and Delta compacts them right after it, in the stream's own process.
     """
     made = DeltaTable.createIfNotExists(spark).location(_absolute(spark, path)).addColumns(schema).clusterBy(*keys)
     for name, value in {**_MERGED_SETTINGS, **properties}.items():
         made = made.property(name, value)
-    made.execute()
+    commit(path, made.execute)
 
 
 def _add_missing_columns(spark: SparkSession, path: str, schema: StructType) -> None:

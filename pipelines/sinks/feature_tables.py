@@ -12,6 +12,7 @@ from pyspark.sql.types import LongType, StructField, StructType
 from pyspark.storagelevel import StorageLevel
 
 from pipelines.errors import StateError
+from pipelines.sinks.commits import commit
 from pipelines.sinks.delta_tables import make_clustered_table
 
 BATCH_ID = StructField(
@@ -38,7 +39,7 @@ class FeatureTables:
 
     Safe to replay. Each row says which micro-batch was merged into it last, and one with the id of this batch, or a later
     one, is left alone. The tables commit one after the other; a crash between two of them heals, for the replay finds its
-    rows in the first and merges into the second. One writer at a time.
+    rows in the first and merges into the second. Safe beside `maintain_tables` (commits.py); one stream a table.
 
     Batch ids mean something within one checkpoint only, so each table remembers the stream that made it. Raises StateError
     before anything is written where the checkpoint, the tables and the definitions do not belong together: another
@@ -83,14 +84,19 @@ class FeatureTables:
         new = table.states(rows).withColumn(BATCH_ID.name, F.lit(batch_id).cast("long"))
         same_key = " AND ".join(f"old.`{key}` = new.`{key}`" for key in table.keys)
         update: dict[str, str | Column] = {**table.merged, BATCH_ID.name: F.col(f"new.{BATCH_ID.name}")}
-        merge = (
-            DeltaTable.forPath(rows.sparkSession, table.path)
-            .alias("old")
-            .merge(new.alias("new"), same_key)
-            .whenMatchedUpdate(f"old.{BATCH_ID.name} < new.{BATCH_ID.name}", set=update)
-            .whenNotMatchedInsert(values={name: F.col(f"new.{name}") for name in new.columns})
-        )
-        done: Row = merge.execute().collect()[0]
+
+        def merge() -> Row:
+            return (
+                DeltaTable.forPath(rows.sparkSession, table.path)
+                .alias("old")
+                .merge(new.alias("new"), same_key)
+                .whenMatchedUpdate(f"old.{BATCH_ID.name} < new.{BATCH_ID.name}", set=update)
+                .whenNotMatchedInsert(values={name: F.col(f"new.{name}") for name in new.columns})
+                .execute()
+                .collect()[0]
+            )
+
+        done = commit(table.path, merge)
         self._n_rows[table.name] += int(done["num_inserted_rows"])
         return done
 

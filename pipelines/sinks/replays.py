@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.storagelevel import StorageLevel
 
 from pipelines.schemas import REPLAYS
+from pipelines.sinks.commits import commit
 from pipelines.sinks.delta_tables import ensure_table
 
 SendRows = Callable[[DataFrame], None]  # sends key and value of each row; returns when all are confirmed
@@ -22,7 +23,7 @@ class Replays:
     Exactly once in effect, wherever it is interrupted. The plan holds the very bytes that are sent, and is written before
     the first of them goes. Dead before the mark, the next run sends the same bytes under the same event_id again, and
     every reader folds that away. What is planned is never planned again, so a record cannot become two events.
-    Two runs at once: Delta refuses the plan of the later one.
+    Two runs at once: the later one plans what the earlier one has not.
     """
 
     spark: SparkSession
@@ -37,8 +38,12 @@ class Replays:
         about = {"rule": F.lit(rule), "fix": F.lit(fix), "ruleset": F.lit(ruleset), "planned_at": F.lit(now)}
         rows = accepted.withColumns({**about, "sent_at": F.lit(None)})
         rows = rows.select([F.col(field.name).cast(field.dataType).alias(field.name) for field in REPLAYS.fields])
-        merge = self._table().alias("old").merge(rows.alias("new"), "old.record_id = new.record_id")
-        return int(merge.whenNotMatchedInsertAll().execute().collect()[0]["num_inserted_rows"])
+
+        def insert() -> int:
+            merge = self._table().alias("old").merge(rows.alias("new"), "old.record_id = new.record_id")
+            return int(merge.whenNotMatchedInsertAll().execute().collect()[0]["num_inserted_rows"])
+
+        return commit(self.path, insert)
 
     def unsent(self) -> DataFrame:
         """Rows that are planned and not marked as sent, as they are now, whatever is written later."""
@@ -61,10 +66,13 @@ class Replays:
 
     def mark_sent(self, planned: DataFrame, now: datetime) -> None:
         """Set `sent_at` of these rows. Safe to repeat: the first time stays."""
-        merge = (
-            self._table().alias("old").merge(planned.select("record_id").alias("new"), "old.record_id = new.record_id")
-        )
-        merge.whenMatchedUpdate("old.sent_at IS NULL", {"sent_at": F.lit(now)}).execute()
+        sent = planned.select("record_id").alias("new")
+
+        def mark() -> None:
+            merge = self._table().alias("old").merge(sent, "old.record_id = new.record_id")
+            merge.whenMatchedUpdate("old.sent_at IS NULL", {"sent_at": F.lit(now)}).execute()
+
+        commit(self.path, mark)
 
     def _table(self) -> DeltaTable:
         return DeltaTable.forPath(self.spark, self.path)

@@ -8,6 +8,8 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable, Schema, write_deltalake
 from pyspark.sql.types import StructType
 
+from pipelines.sinks.commits import commit
+
 COMPACT_EVERY = 200  # commits: one a minute would leave a thousand tiny files a day
 
 
@@ -15,8 +17,7 @@ class ResultTable:
     """Appends results to the Delta table at `path`, and makes it where there is none.
 
     Rows have `as_of` and the column `key`, which names one result: all its rows are written in one commit.
-    Safe to replay: a result that the table has is not written again. Safe for several writers, a stream and a job: what one
-    commits between, Delta lets the other come after.
+    Safe to replay: a result that the table has is not written again. Safe for several writers, a stream and a job.
     """
 
     def __init__(self, path: str, schema: StructType, key: str) -> None:
@@ -26,6 +27,9 @@ class ResultTable:
 
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write all rows of one result in one commit."""
+        commit(self._path, lambda: self._append(rows))
+
+    def _append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         table = self._table()
         if not rows or self._has(table, rows[0]):
             return

@@ -16,11 +16,12 @@ STREAMS = {"session", "streams", "tally"}
 MAY_IMPORT = {
     **dict.fromkeys(GROUND, GROUND),
     **dict.fromkeys(STAGES, GROUND | STAGES),
-    **dict.fromkeys(WORLD, GROUND),
+    "locks": GROUND,
+    **dict.fromkeys(WORLD, GROUND | {"locks"}),
     **dict.fromkeys(STREAMS, GROUND),
     "audit": GROUND | {"events"},
     "hot_path": GROUND | STAGES | {"stores"},
-    "local": GROUND | STAGES | WORLD,
+    "local": GROUND | STAGES | WORLD | {"locks"},
 }
 # rooms of the world's clients: what a stage room must not touch
 CLIENTS = {"redis", "kafka", "delta", "deltalake", "mlflow", "time", "socket", "subprocess"}
