@@ -15,12 +15,11 @@ Writes  {lake_root}/consistency   one row a check
 import json
 import secrets
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import click
-from pyspark.sql import DataFrame
 from rich.console import Console
 from rich.table import Table
 
@@ -28,7 +27,7 @@ from jobs._options import config_option
 from jobs._spark import job_session
 from pipelines.config import Config
 from pipelines.errors import ConsistencyError
-from pipelines.features.consistency import Finding, compare, summary
+from pipelines.features.consistency import Filing, compare, summary
 from pipelines.features.definitions import load_definitions
 from pipelines.features.filed import interactions_of, sample_users
 from pipelines.features.rebuilding import decode_readable
@@ -68,9 +67,14 @@ def main(config: Config, n_users: int, seed: int | None, is_json: bool) -> None:
     # After the profiles: so that what they have is filed, unless they are ahead.
     filed_up_to = committed_offsets(Path(config.checkpoint(FILING_JOB, "v1")), config.kafka.topic)
     events = read_table(spark, config.table("events"), "events", schema)
-    findings = _findings(config, users, stored, events, filed_up_to)
+    filing = Filing(
+        interactions_of(events, users).toPandas(), config.kafka.topic, describe_topic(config.kafka).tag, filed_up_to
+    )
+    now = datetime.now(timezone.utc)
+    online = load_definitions(config.features.definitions).online()
+    findings = compare(users, decode_readable(stored), filing, online, config.profile, round(now.timestamp() * 1000))
 
-    figures = {"as_of": datetime.now(timezone.utc), "seed": seed, **summary(findings)}
+    figures = {"as_of": now, "seed": seed, **summary(findings)}
     ResultTable(config.table("consistency"), CONSISTENCY, "check_id").append(
         [{"check_id": secrets.token_hex(8), **figures}]
     )
@@ -84,22 +88,6 @@ def main(config: Config, n_users: int, seed: int | None, is_json: bool) -> None:
             "profiles do not say what is filed; `liveshelf rebuild_profiles` makes them anew:\n  "
             + "\n  ".join(figures["examples"])
         )
-
-
-def _findings(
-    config: Config, users: list[str], stored: list[bytes | None], events: DataFrame, filed_up_to: dict[int, int]
-) -> list[Finding]:
-    oldest_kept = datetime.now(timezone.utc) - timedelta(days=config.profile.ttl_days)
-    return compare(
-        users,
-        decode_readable(stored),
-        interactions_of(events, users).toPandas(),
-        load_definitions(config.features.definitions).online(),
-        topic_tag=describe_topic(config.kafka).tag,
-        filed_up_to=filed_up_to,
-        ring_size=config.profile.ring_size,
-        oldest_kept_ms=round(oldest_kept.timestamp() * 1000),
-    )
 
 
 def _tell(config: Config, figures: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ The expected values are summed over all events at once, by the plain formula: no
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ import pandas as pd
 from pipelines.features.decay import decay_factor
 from pipelines.features.online import OnlineSums
 from pipelines.features.profile import Profiles, entry_keys
+from pipelines.sections import ProfileConfig
 
 TOLERANCE = 1e-9  # of the sum of absolute weights: what rounding may cost
 EQUAL, DIFFERS, MISSING, EXPIRED, AHEAD, OTHER_VERSION = (
@@ -32,37 +34,31 @@ class Finding:
     relative_error: float = 0.0  # the greatest of the sums
 
 
-def compare(
-    users: list[str],
-    profiles: Profiles,
-    filed: pd.DataFrame,
-    online: OnlineSums,
-    *,
-    topic_tag: int,
-    filed_up_to: dict[int, int],
-    ring_size: int,
-    oldest_kept_ms: int,
-) -> list[Finding]:
-    """Compare the profiles of `users` with `filed`: the interactions that `events` has of them.
+@dataclass(frozen=True)
+class Filing:
+    """What is filed, and how far."""
 
-    filed:           rows of `to_interactions`, read after the profiles.
-    filed_up_to:     by partition, the offset up to which the topic is filed; empty: not known, all of it.
-    oldest_kept_ms:  a profile whose newest event came before (epoch ms) may have expired.
-    """
-    by_user = dict(list(filed.groupby("user")))
-    nothing = filed.iloc[:0]
-    return [
-        _finding(
-            user,
-            _Stored(profiles, at, topic_tag),
-            by_user.get(user, nothing),
-            online,
-            filed_up_to,
-            ring_size,
-            oldest_kept_ms,
+    interactions: pd.DataFrame  # rows of `interactions_of`, read after the profiles
+    topic: str  # that the hot path reads
+    topic_tag: int  # of its Kafka id
+    reached: Mapping[int, int]  # by partition, the offset up to which the topic is filed; empty: not known
+
+
+def compare(
+    users: list[str], profiles: Profiles, filing: Filing, online: OnlineSums, config: ProfileConfig, now_ms: int
+) -> list[Finding]:
+    """Compare the profiles of `users` with what is filed of them. A profile may have expired: `config.ttl_days`."""
+    by_user = dict(list(filing.interactions.groupby("user")))
+    nothing = filing.interactions.iloc[:0]
+    oldest_kept_ms = now_ms - config.ttl_days * 86_400_000
+    findings = []
+    for at, user in enumerate(users):
+        stored, rows = _Stored(profiles, at, filing.topic_tag), by_user.get(user, nothing)
+        verdict = _unjudged(user, stored, rows, filing, online, oldest_kept_ms)
+        findings.append(
+            verdict or _compared(user, stored, rows[_is_in(stored, rows, filing)], online, config.ring_size)
         )
-        for at, user in enumerate(users)
-    ]
+    return findings
 
 
 @dataclass(frozen=True)
@@ -88,28 +84,37 @@ class _Stored:
         return list(zip(self.profiles.key[own].tolist(), self.profiles.item[own].tolist(), strict=True))
 
 
-def _finding(
-    user: str,
-    stored: _Stored,
-    rows: pd.DataFrame,
-    online: OnlineSums,
-    filed_up_to: dict[int, int],
-    ring_size: int,
-    oldest_kept_ms: int,
-) -> Finding:
+def _unjudged(
+    user: str, stored: _Stored, rows: pd.DataFrame, filing: Filing, online: OnlineSums, oldest_kept_ms: int
+) -> Finding | None:
+    """What there is to say of a profile whose values are not compared."""
     if not stored.of("is_known"):
         if not len(rows) or rows["ingest_ms"].max() < oldest_kept_ms:
             return Finding(user, EXPIRED, "no profile, and no interaction that should still have one")
         return Finding(user, MISSING, f"no profile, {len(rows)} interactions are filed")
-    if stored.of("features_version") != online.version:
-        version = stored.of("features_version")
+    if (version := stored.of("features_version")) != online.version:
         return Finding(user, OTHER_VERSION, f"the profile has features version {version}, not {online.version}")
-    marks = stored.marks
-    ahead = sum(max(0, after - filed_up_to.get(partition, after)) for partition, after in marks.items())
-    if ahead:
-        return Finding(user, AHEAD, f"the profile is {ahead} records ahead of events")
-    reached = rows["offset"] < rows["partition"].map(marks).fillna(np.iinfo(np.int64).max)
-    return _compared(user, stored, rows[reached], online, ring_size)
+    if _is_ahead(stored, rows, filing):
+        return Finding(user, AHEAD, "the profile has read more than is filed")
+    return None
+
+
+def _is_ahead(stored: _Stored, rows: pd.DataFrame, filing: Filing) -> bool:
+    """Whether the newest interaction of a mark is not filed yet; where it is not known how far that is, not there."""
+    ours = rows[rows["topic"] == filing.topic]
+    for partition, after in stored.marks.items():
+        known = filing.reached.get(partition, 0) if filing.reached else None
+        if known is None:
+            known = int(ours.loc[ours["partition"] == partition, "offset"].max() + 1) if len(ours) else 0
+        if known < after:
+            return True
+    return False
+
+
+def _is_in(stored: _Stored, rows: pd.DataFrame, filing: Filing) -> pd.Series:
+    """Rows below the profile's mark; those of another topic, or of a partition without a mark, are below."""
+    limit = rows["partition"].map(stored.marks).where(rows["topic"] == filing.topic).fillna(np.inf)
+    return rows["offset"] < limit
 
 
 def _compared(user: str, stored: _Stored, rows: pd.DataFrame, online: OnlineSums, ring_size: int) -> Finding:

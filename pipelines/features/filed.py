@@ -69,6 +69,6 @@ def sample_users(events: DataFrame, n_users: int, seed: int) -> list[str]:
 
 
 def interactions_of(events: DataFrame, users: list[str]) -> DataFrame:
-    """Take the interactions of `users`, as `to_interactions` shapes them."""
+    """Take the interactions of `users`, as `to_interactions` shapes them, with their `topic`."""
     chosen = events.sparkSession.createDataFrame([(user,) for user in users], "user string")
-    return to_interactions(events.join(F.broadcast(chosen), "user", "left_semi"))
+    return to_interactions(events.join(F.broadcast(chosen), "user", "left_semi"), "topic")
