@@ -62,6 +62,7 @@ def main(config: Config, once: bool) -> None:
         heartbeats.beat(JOB, {**tally.add(figures), **sizes, **ranks.publish()})
 
     tables = FeatureTables(_tables(config, definitions), definitions.meaning, publish)
+    tables.check_definitions(spark)
     stream = start_stream(
         events,
         tables,

@@ -71,6 +71,12 @@ class FeatureTables:
                 "duration_ms": round((time.perf_counter() - started) * 1000),
             })  # fmt: skip
 
+    def check_definitions(self, spark: SparkSession) -> None:
+        """Raise StateError where a table was made by other definitions: at the start, and not at the first event."""
+        for table in self.tables:
+            if DeltaTable.isDeltaTable(spark, table.path):
+                _check_definitions(table, _properties(spark, table), self.definitions)
+
     def _open(self, spark: SparkSession, batch_id: int) -> None:
         """Make the tables, or see that they are this stream's. Once a process: it reads every table's log."""
         stream = spark.sparkContext.getLocalProperty("sql.streaming.queryId") or "batch"
@@ -118,17 +124,25 @@ def _opened(spark: SparkSession, table: FeatureTable, marks: Mapping[str, str], 
 
 
 def _check_marks(spark: SparkSession, table: FeatureTable, marks: Mapping[str, str]) -> None:
-    detail = DeltaTable.forPath(spark, table.path).detail().collect()[0]
-    stored = detail["properties"]
-    if stored.get(DEFINITIONS) != marks[DEFINITIONS]:
-        raise StateError(
-            f"{table.path}: made by definitions {stored.get(DEFINITIONS)}, and these are {marks[DEFINITIONS]}: its values "
-            "would mean two things; raise `version` in the file of the definitions and rebuild, or take the change back"
-        )
+    stored = _properties(spark, table)
+    _check_definitions(table, stored, marks[DEFINITIONS])
     if stored.get(STREAM) != marks[STREAM]:
         raise StateError(
             f"{table.path}: filled by the stream {stored.get(STREAM)}, and this is {marks[STREAM]}, whose checkpoint "
             f"counts from 0 again: its micro-batches would be taken for old ones; {_BEGIN_ANEW}"
+        )
+
+
+def _properties(spark: SparkSession, table: FeatureTable) -> Mapping[str, str]:
+    properties: Mapping[str, str] = DeltaTable.forPath(spark, table.path).detail().collect()[0]["properties"]
+    return properties
+
+
+def _check_definitions(table: FeatureTable, stored: Mapping[str, str], definitions: str) -> None:
+    if stored.get(DEFINITIONS) != definitions:
+        raise StateError(
+            f"{table.path}: made by definitions {stored.get(DEFINITIONS)}, and these are {definitions}: its values "
+            "would mean two things; raise `version` in the file of the definitions and rebuild, or take the change back"
         )
 
 
