@@ -2,10 +2,9 @@
 
 import hashlib
 import random
-import re
 from datetime import datetime, timedelta
-from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -13,8 +12,8 @@ from hypothesis import strategies as st
 
 from pipelines.errors import InputError
 from pipelines.features.as_of_values import values_before
-from pipelines.features.point_in_time import labels_of, with_features
-from pipelines.sources.delta import newest_version
+from pipelines.features.distinct_values import distinct_counts
+from pipelines.features.past import Events, Instants
 from tests.features.oracle import Oracle, micros, seconds, utc
 from tests.features.test_two_compilers import (
     DEFINITIONS,
@@ -23,14 +22,10 @@ from tests.features.test_two_compilers import (
     TYPES,
     an_event,
     assert_same,
-    frame,
-    oracle,  # noqa: F401  a fixture
-    random_events,
 )
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MICRO = timedelta(microseconds=1)
-PAGE = (Path(__file__).parents[2] / "docs/features.md").read_text(encoding="utf-8")
 WITHOUT_HISTORY = {
     "interest_day": 0.0, "purchases_day": 0.0, "purchase_rate_month": 0.02, "n_items": 0, "last_seen": None,
     "last_item": None, "session_seconds": None,
@@ -96,7 +91,7 @@ an_age_s = st.one_of(st.integers(0, 3), st.integers(0, 100_000), st.integers(0, 
 some_events = st.lists(
     st.tuples(
         st.sampled_from(["u1", "u2"]), st.sampled_from(TYPES), an_age_s, a_delay, st.sampled_from([0, 1, 999_999]),
-        st.integers(0, 40), st.sampled_from([None, "s1", "s2"]),
+        st.one_of(st.integers(0, 2), st.integers(0, 40)), st.sampled_from([None, "s1", "s2"]),
     ),
     min_size=1,
     max_size=45,
@@ -151,6 +146,27 @@ def test_more_values_than_the_sketch_holds_are_estimated_from_those_that_were_se
     assert max(got) > 2 * DOCUMENT["features"]["n_items"]["k"]
 
 
+@pytest.mark.parametrize("n_seen", [15, 16, 100])
+def test_the_smallest_hashes_are_found_where_most_others_were_not_there_yet(n_seen):
+    hashes, moments = (np.arange(200) - 100) * 2**55, np.arange(200)
+    events = Events(np.zeros(200, np.int64), moments, np.where(moments < 200 - n_seen, 9, 1))
+    instants = Instants(np.zeros(1, np.int64), np.array([200]), np.array([1]))
+
+    kth = int(hashes[200 - n_seen + 15]) if n_seen >= 16 else None
+
+    expected = n_seen if kth is None else int(15 / ((kth + 2**63) / 2**64))
+    assert distinct_counts(hashes, events, instants, 16).tolist() == [expected]
+
+
+def test_a_value_seen_twice_in_another_order_than_it_arrived_is_counted_once():
+    late = an_event(1, "u", at=START - 2 * HOUR, arrived=START + HOUR)
+    prompt = an_event(2, "u", at=START - HOUR, arrived=START)
+
+    assert value([late, prompt], "n_items", START, START + HOUR) == 1
+    assert value([late, prompt], "n_items", START, START) == 1
+    assert value([late, prompt], "n_items", START - HOUR, START) == 0
+
+
 # ── the traps ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -202,92 +218,6 @@ def test_a_label_without_history_has_nothing_or_the_prior():
         assert {name: got[name] for name in WITHOUT_HISTORY} == WITHOUT_HISTORY
 
 
-# ── in Spark ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-ENTITIES = ["user", "item", "user_category", "segment"]
-
-
-def some_late_events():
-    chance = random.Random(8)
-    delays = [timedelta(0), timedelta(seconds=1), HOUR, 3 * DAY]
-    return [e | {"ingest_time": e["event_time"] + chance.choice(delays)} for e in random_events(chance, 250)]
-
-
-@pytest.mark.spark
-def test_a_training_set_of_many_keys_is_what_the_formulas_say(spark, oracle):  # noqa: F811
-    events = some_late_events()
-    rows = frame(spark, events).coalesce(2)
-    until = START + 2 * HOUR
-    labels = labels_of(rows, DEFINITIONS, ["purchase"], ENTITIES[:-1], until).selectExpr("*", "'all' AS segment")
-
-    training = with_features(labels, rows, DEFINITIONS, ENTITIES, n_slices=3)
-    got = training.collect()
-
-    assert training.columns == labels.columns + [f.name for e in ENTITIES for f in DEFINITIONS.of(e)]
-    assert {row.event_id for row in got} == {e["event_id"] for e in events if e["event_type"] == "purchase"}
-    assert {row.known_by for row in got} & {until} and all(row.known_by <= until for row in got)
-    n_compared = 0
-    for row in got:
-        for entity in ENTITIES:
-            key = tuple(row[name] for name in DEFINITIONS.entities[entity])
-            expected = expected_of(oracle, entity, events, key, row.as_of, row.known_by)
-            if expected:
-                assert_same(entity, {key: row.asDict()}, {key: expected})
-                n_compared += 1
-            else:
-                assert row.asDict() | {n: v for n, v in WITHOUT_HISTORY.items() if n in of(entity)} == row.asDict()
-    assert n_compared > 50
-
-
-def of(entity):
-    return {feature.name for feature in DEFINITIONS.of(entity)}
-
-
-@pytest.mark.spark
-def test_the_same_training_set_twice_is_the_same_rows(spark, tmp_path):
-    """With the code that docs/features.md shows; in between, the table gets more events."""
-    path = str(tmp_path / "events")
-    code = re.search(r"## Training sets\n.*?```python\n(.*?)```", PAGE, re.DOTALL)[1]
-    events = some_late_events()[:40]
-    frame(spark, events).coalesce(1).write.format("delta").save(path)
-    version = newest_version(spark, path)
-
-    def shown():
-        names = {"spark": spark, "path": path, "version": version, "definitions": DEFINITIONS}
-        exec(code, names)
-        return sorted(map(repr, names["training"].collect()))
-
-    once = shown()
-    newer = [e | {"event_id": f"{e['event_id']}b", "ingest_time": e["ingest_time"] - MICRO} for e in events]
-    frame(spark, newer).coalesce(1).write.format("delta").mode("append").save(path)
-
-    assert shown() == once and once
-
-
-@pytest.mark.spark
-@pytest.mark.parametrize(
-    ("columns", "entities", "says"),
-    [
-        pytest.param("'u' AS user", ["shop"], "no entity 'shop'", id="unknown-entity"),
-        pytest.param("1 AS user", ["user"], "`user` of type string, got int", id="type-of-a-key"),
-        pytest.param("'u' AS user", ["user_category"], "`category` of type string, got the columns", id="no-key"),
-        pytest.param("'u' AS user, 1 AS n_items", ["user"], "'n_items' would be there twice", id="column-of-a-feature"),
-        pytest.param("'u' AS user", ["user", "user"], "would be there twice", id="entity-twice"),
-    ],
-)
-def test_labels_that_do_not_fit_are_refused(spark, columns, entities, says):
-    labels = spark.range(1).selectExpr(*columns.split(", "), "now() AS as_of", "now() AS known_by")
-
-    with pytest.raises(InputError, match=re.escape(says)):
-        with_features(labels, frame(spark, []), DEFINITIONS, entities)
-
-
 def test_a_label_without_an_instant_is_refused():
     with pytest.raises(InputError, match="`known_by`, got null"):
         read([an_event()], [("u", START, None)])
-
-
-@pytest.mark.spark
-def test_labels_of_a_segment_are_refused(spark):
-    with pytest.raises(InputError, match="several segments"):
-        labels_of(frame(spark, []), DEFINITIONS, ["purchase"], ["segment"])
