@@ -1,4 +1,4 @@
-"""Both streams as processes of their own over one topic: run to the end, killed in the middle, compared."""
+"""The streams as processes of their own over one topic: run to the end, killed in the middle, compared."""
 
 import os
 import random
@@ -20,6 +20,7 @@ from pipelines.stores.connection import connect
 
 PROJECT = Path(__file__).parents[1]
 JOBS = ("validate_events", "personalize")
+SECONDS_TO_LIVE = {"validate_events": 0.4, "personalize": 0.4, "build_features": 2.0}  # about one micro-batch
 
 
 class Sums:
@@ -38,9 +39,9 @@ class Sums:
 
 
 class BothStreams:
-    """Both streams over one topic, with tables, checkpoints and a Redis database of their own."""
+    """The streams over one topic, with tables, checkpoints and a Redis database of their own."""
 
-    def __init__(self, name: str, folder: Path, servers, topic: str, redis_db: int) -> None:
+    def __init__(self, name: str, folder: Path, servers, topic: str, redis_db: int, **sections) -> None:
         home = folder / name
         home.mkdir()
         self.path = home / "config.yaml"
@@ -51,9 +52,10 @@ class BothStreams:
             "redis": {"url": servers.redis_url.replace("/0", f"/{redis_db}")},
             "validation": {
                 "trigger_seconds": 0,
-                "max_offsets_per_trigger": 500,
+                "max_offsets_per_trigger": 1_000,
                 "suite": str(PROJECT / "conf/expectations/clickstream.json"),
             },
+            **sections,
         }
         self.path.write_text(yaml.safe_dump(values))
         self.config: Config = load_config(self.path)
@@ -65,23 +67,25 @@ class BothStreams:
         log = (self.path.parent / f"{job}.log").open("ab")
         return subprocess.Popen(command, cwd=PROJECT, stdout=log, stderr=log, start_new_session=True)
 
-    def finish(self) -> None:
-        """Run both to the end of the topic."""
-        running = {job: self.start(job, "--once") for job in JOBS}
-        codes = {job: process.wait(300) for job, process in running.items()}
-        assert codes == dict.fromkeys(JOBS, 0), (self.path.parent / "personalize.log").read_text()[-3_000:]
+    def finish(self, *jobs: str) -> None:
+        """Run the jobs (default: both of the topic) to the end."""
+        running = {job: self.start(job, "--once") for job in jobs or JOBS}
+        codes = {job: process.wait(900) for job, process in running.items()}
+        assert codes == dict.fromkeys(running, 0), (self.path.parent / f"{max(codes, key=codes.get)}.log").read_text()[
+            -3_000:
+        ]
 
-    def kill_in_mid_stream(self, chance: random.Random) -> dict[str, int]:
-        """Start both for ever, kill each with its JVM soon after its first commit; returns the records each had committed."""
-        before = {job: self.committed(job) for job in JOBS}
-        running = {job: self.start(job) for job in JOBS}
+    def kill_in_mid_stream(self, chance: random.Random, *jobs: str) -> dict[str, int]:
+        """Start the jobs for ever, kill each with its JVM soon after its first commit; returns how far each had committed."""
+        before = {job: self.committed(job) for job in jobs or JOBS}
+        running = {job: self.start(job) for job in before}
         reached = {}
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + 600
         while running and time.monotonic() < deadline:
             for job, process in list(running.items()):
                 assert process.poll() is None, f"{job} ended by itself"
                 if self.committed(job) > before[job]:
-                    time.sleep(chance.uniform(0, 0.4))
+                    time.sleep(chance.uniform(0, SECONDS_TO_LIVE[job]))
                     os.killpg(process.pid, signal.SIGKILL)
                     running.pop(job).wait()
                     reached[job] = self.committed(job)
@@ -90,12 +94,18 @@ class BothStreams:
         return reached
 
     def committed(self, job: str) -> int:
+        """Records of the topic, or micro-batches of a stream that reads a table."""
+        if job == "build_features":
+            commits = Path(self.config.checkpoint(job, "v1")) / "commits"
+            return len([path for path in commits.glob("*") if path.name.isdigit()])
         return sum(committed_offsets(Path(self.config.checkpoint(job, "v1")), self.config.kafka.topic).values())
+
+    def rows(self, name: str) -> list[dict]:
+        return DeltaTable(self.config.table(name)).to_pyarrow_table().to_pylist()
 
     def table(self, name: str) -> list[str]:
         """Every row, as text, in an order of its own."""
-        rows = DeltaTable(self.config.table(name)).to_pyarrow_table().to_pylist()
-        return sorted(repr(sorted(row.items())) for row in rows)
+        return sorted(repr(sorted(row.items())) for row in self.rows(name))
 
     def profiles(self) -> dict[bytes, tuple]:
         """What each profile says; not which entries the last write added, for that depends on where the stream was cut.

@@ -1,38 +1,56 @@
 """kill -9 in mid-stream, then a restart: the same tables and profiles as without."""
 
 import random
+from pathlib import Path
 
 import pytest
+import yaml
 
+from pipelines.local.servers import ensure_topic
 from pipelines.local.shop import Shop, ShopConfig, Truth
 from pipelines.sections import ProfileConfig
 from pipelines.sinks.kafka import KafkaRecordSink
 from pipelines.sources.topics import describe_topic
 from tests.both_streams import BothStreams
+from tests.features.oracle import Oracle, seconds
+from tests.servers import MAX_RECORD_BYTES
 
+PROJECT = Path(__file__).parents[2]
 N_EVENTS = 5_000
 RING = ProfileConfig().ring_size
 pytestmark = [pytest.mark.crash, pytest.mark.servers, pytest.mark.spark]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def topic(servers) -> str:
+    ensure_topic(servers.bootstrap_servers, "killed", 2, MAX_RECORD_BYTES)
+    return "killed"
+
+
+@pytest.fixture(scope="module")
 def truth(servers, topic) -> Truth:
     shop = Shop(ShopConfig(n_events=N_EVENTS, n_users=300, n_items=300, broken_share=0.05, retry_share=0.1))
     truth = Truth(shop)
-    with KafkaRecordSink(servers.bootstrap_servers, topic, 8_388_608) as sink:
+    with KafkaRecordSink(servers.bootstrap_servers, topic, MAX_RECORD_BYTES) as sink:
         for sent in shop.records():
             sink.send(sent.record)
             truth.add(sent)
     return truth
 
 
-@pytest.mark.parametrize("seed", [1])
-def test_killed_and_restarted_jobs_end_as_uninterrupted_ones(servers, topic, truth, tmp_path, seed):
-    whole = BothStreams("whole", tmp_path, servers, topic, redis_db=1)
+@pytest.fixture(scope="module")
+def whole(servers, topic, truth, tmp_path_factory) -> BothStreams:
+    """Both streams, never interrupted."""
+    whole = BothStreams("whole", tmp_path_factory.mktemp("kill"), servers, topic, redis_db=1)
     whole.finish()
     n_records = describe_topic(whole.config.kafka).n_records
     assert n_records == truth.n_sent and whole.committed("personalize") == n_records
+    return whole
 
+
+@pytest.mark.parametrize("seed", [1])
+def test_killed_and_restarted_jobs_end_as_uninterrupted_ones(servers, topic, truth, whole, tmp_path, seed):
+    n_records = truth.n_sent
     killed, chance = BothStreams("killed", tmp_path, servers, topic, redis_db=2), random.Random(seed)
     for _ in range(2):
         reached = killed.kill_in_mid_stream(chance)
@@ -50,3 +68,54 @@ def test_killed_and_restarted_jobs_end_as_uninterrupted_ones(servers, topic, tru
     assert max(truth.interactions.values()) > RING  # late events of such a user are told from repeats by the tail
     assert folded == {f"profile:{{{user}}}": n for user, n in truth.interactions.items()}
     assert len(whole.listed_users()) == sum(n >= 5 for n in truth.interactions.values())
+
+
+def two_entities(folder: Path) -> tuple[Path, dict]:
+    """The shipped definitions, of two tables: enough to die between them."""
+    document = yaml.safe_load((PROJECT / "conf/features.yaml").read_text(encoding="utf-8"))
+    kept = ("user", "item")
+    document["entities"] = {name: document["entities"][name] for name in kept}
+    document["features"] = {n: e for n, e in document["features"].items() if e["entity"] in kept}
+    document["ranks"] = {"trending": {"feature": "item_popularity_hour"}}
+    del document["fallbacks"]
+    path = folder / "features.yaml"
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    return path, document
+
+
+@pytest.mark.parametrize("seed", [5])
+def test_features_and_profiles_survive_ten_kills(servers, topic, truth, whole, tmp_path, seed):
+    path, document = two_entities(tmp_path)
+    features = {"definitions": str(path), "trigger_seconds": 0, "max_bytes_per_trigger": "1k"}
+    killed = BothStreams(
+        "killed", tmp_path, servers, topic, redis_db=3, lake_root=whole.config.lake_root, features=features
+    )
+    chance, jobs = random.Random(seed), ("personalize", "build_features")
+    for _ in range(5):
+        reached = killed.kill_in_mid_stream(chance, *jobs)
+        assert reached["personalize"] < truth.n_sent, "the kill was not in mid-stream"
+    killed.finish(*jobs)
+
+    assert killed.profiles() == whole.profiles()
+    events = whole.rows("events")
+    for event in events:
+        event["extra"] = dict(event["extra"] or [])
+    for entity, keys in document["entities"].items():
+        expected = Oracle(document).features(entity, events)
+        rows = {tuple(row[key] for key in keys): row for row in killed.rows(f"features/v1/{entity}_features")}
+        assert rows.keys() == expected.keys() and len(rows) > 50
+        for key, want in expected.items():
+            assert seconds(rows[key]["as_of"]) == want.pop("as_of_s")
+            for name, value in want.items():
+                assert_value(rows[key][name], value)
+
+
+def assert_value(mine, value) -> None:
+    if isinstance(value, set):
+        assert mine in value
+    elif isinstance(value, float):
+        assert mine == pytest.approx(value, rel=1e-9, abs=1e-6 * 1e-3)  # signed weights: some cancel
+    elif hasattr(mine, "tzinfo"):
+        assert mine.replace(tzinfo=None) == value.replace(tzinfo=None)
+    else:
+        assert mine == value
