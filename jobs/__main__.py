@@ -37,6 +37,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "jobs.check_consistency",
         "Compare profiles in Redis with what is filed in Delta, user by user, as of each profile's own mark.",
     ),
+    "maintain_tables": (
+        "jobs.maintain_tables",
+        "Look after the tables in Delta while streams write them: delete old days, compact, remove files nobody needs.",
+    ),
     "show": ("jobs.show", "Show what is stored of a list, a profile or an event, and how old it is."),
     "quarantine": (
         "jobs.quarantine",

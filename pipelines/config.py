@@ -22,6 +22,7 @@ from pipelines.sections import (
     ModelConfig,
     ProfileConfig,
     RedisConfig,
+    RetentionConfig,
     ValidationConfig,
 )
 
@@ -44,6 +45,7 @@ class Config(BaseSettings):
     redis: RedisConfig = RedisConfig()
     validation: ValidationConfig = ValidationConfig()
     features: FeaturesConfig = FeaturesConfig()
+    retention: RetentionConfig = RetentionConfig()
     profile: ProfileConfig = ProfileConfig()
     lists: ListsConfig = ListsConfig()
     model: ModelConfig = ModelConfig()

@@ -136,6 +136,34 @@ class FeaturesConfig(Section):
     )
 
 
+class RetentionConfig(Section):
+    """How long the tables keep what they have: what `maintain_tables` deletes. Whole days, UTC; none: for ever."""
+
+    events_days: int | None = Field(
+        None,
+        ge=1,
+        description="days of `events` kept before today; keep them longer than Kafka keeps the topic, and than features look "
+        "back: what is made anew from `events` knows no more than is kept",
+    )
+    quarantine_days: int | None = Field(
+        None, ge=1, description="days of `quarantine` kept before today; what is deleted cannot be sent again"
+    )
+    audits_days: int | None = Field(None, ge=1, description="days of `audits` and `consistency` kept before today")
+    vacuum_hours: int = Field(
+        168,
+        ge=168,
+        le=720,  # Delta keeps the log for 30 days, and refuses files that outlive it
+        description="a file that is in no version any more is kept so long, for readers that have not come to it yet and "
+        "for `versionAsOf`",
+    )
+
+    @property
+    def days_of_tables(self) -> dict[str, int | None]:
+        """Table → how many days before today it keeps."""
+        days = {"events": self.events_days, "quarantine": self.quarantine_days}
+        return {**days, "audits": self.audits_days, "consistency": self.audits_days}
+
+
 class ProfileConfig(Section):
     """What Redis keeps of each user."""
 

@@ -43,7 +43,7 @@ def make_clustered_table(
 
     Every commit of a merge leaves small files, and Delta compacts them right after it, in the stream's own process.
     """
-    made = DeltaTable.createIfNotExists(spark).location(_absolute(spark, path)).addColumns(schema).clusterBy(*keys)
+    made = DeltaTable.createIfNotExists(spark).location(absolute_path(spark, path)).addColumns(schema).clusterBy(*keys)
     for name, value in {**_MERGED_SETTINGS, **properties}.items():
         made = made.property(name, value)
     commit(path, made.execute)
@@ -53,10 +53,10 @@ def _add_missing_columns(spark: SparkSession, path: str, schema: StructType) -> 
     known = {name.lower() for name in DeltaTable.forPath(spark, path).toDF().columns}
     missing = StructType([field for field in schema.fields if field.name.lower() not in known])
     if missing.fields:
-        spark.sql(f"ALTER TABLE delta.`{_absolute(spark, path)}` ADD COLUMNS ({missing.toDDL()})")
+        spark.sql(f"ALTER TABLE delta.`{absolute_path(spark, path)}` ADD COLUMNS ({missing.toDDL()})")
 
 
-def _absolute(spark: SparkSession, path: str) -> str:
+def absolute_path(spark: SparkSession, path: str) -> str:
     """`path` as a name in SQL takes it: there a relative one is no path."""
     jvm = spark._jvm
     assert jvm is not None  # a session in this process has one
