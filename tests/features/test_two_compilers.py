@@ -115,7 +115,9 @@ def rows_of_numpy(entity, states, at_s=None) -> dict[tuple, dict]:
 @pytest.fixture(scope="module")
 def events():
     one_day = [
-        an_event(2_000 + n, "many sessions", at=START + timedelta(seconds=n % 20 * 9 + n // 20), session_id=f"m{n % 20}")
+        an_event(
+            2_000 + n, "many sessions", at=START + timedelta(seconds=n % 20 * 9 + n // 20), session_id=f"m{n % 20}"
+        )
         for n in range(40)
     ]
     return random_events(random.Random(5), 900) + one_day
