@@ -19,7 +19,7 @@ from pipelines.schemas import PARTITION_COLUMNS, TABLES
 from pipelines.sinks.commits import commit
 from pipelines.sinks.delta_tables import absolute_path
 
-SMALL_BYTES = 1 << 30  # what Delta's OPTIMIZE combines, and the size of what it makes
+SMALL_BYTES = 128 << 20  # what OPTIMIZE combines, and the size of what it makes: as in conf/spark-defaults.conf
 TURN_SECONDS = 0.2  # a writer that waits for the lock looks for it every 0.05 s
 _DAY_COLUMNS = {**PARTITION_COLUMNS, "audits": "as_of", "consistency": "as_of"}
 _RETENTION, _DELTAS_RETENTION = "delta.deletedFileRetentionDuration", "interval 168 hours"

@@ -14,7 +14,7 @@ from deltalake import DeltaTable, write_deltalake
 from jobs import maintain_tables
 from pipelines.errors import ConflictError
 from pipelines.schemas import PARTITION_COLUMNS
-from pipelines.sinks.maintenance import Rules, Size, Upkeep, find_tables, maintain
+from pipelines.sinks.maintenance import SMALL_BYTES, Rules, Size, Upkeep, find_tables, maintain
 from pipelines.sources.delta import read_stream
 from pipelines.streams import start_stream
 
@@ -146,6 +146,12 @@ def test_a_table_without_partitions_loses_the_rows_of_whole_days_and_a_second_ru
     assert done.n_rows_deleted == 1 and {row[0] for row in lake.rows("audits")} == {"0"}
     assert (again.n_rows_deleted, again.compacted, again.before) == (0, Size(0, 0), done.after)
     assert lake.all_files("audits") == files
+
+
+def test_what_is_planned_to_be_combined_is_what_delta_combines(spark):
+    bounds = [spark.conf.get(f"spark.databricks.delta.optimize.{bound}FileSize") for bound in ("min", "max")]
+
+    assert bounds == [str(SMALL_BYTES)] * 2
 
 
 def test_the_tables_are_found_and_nothing_else(lake, spark):
