@@ -2,6 +2,7 @@
 
     liveshelf rebuild_profiles
     liveshelf rebuild_profiles --since 2026-11-01        only users who did something since
+    liveshelf rebuild_profiles --tables                  the feature tables of this version first
     spark-submit --properties-file conf/spark-defaults.conf --py-files dist/pyfiles.zip jobs/rebuild_profiles.py
 
 For a Redis that was lost, a weight or half-life that was changed (docs/features.md), or a profile that
@@ -10,7 +11,7 @@ check_consistency found wrong. Readers meet the old profile or the new one; pers
 
 \b
 Reads   {lake_root}/events; the checkpoints of personalize and validate_events, for how far both are
-Writes  Redis profile:{user}
+Writes  Redis profile:{user}; with --tables what build_features writes
 State   Redis {rebuild}:plan and {rebuild}:slices, for a day
 """
 
@@ -24,6 +25,7 @@ from typing import Any
 import click
 from pyspark.sql import DataFrame
 
+from jobs._features import start_building
 from jobs._options import config_option
 from jobs._polling import Polling
 from jobs._progress import SendingProgress
@@ -70,6 +72,13 @@ class Wanted:
     show_default=True,
     help="Cut of the users: what an interruption may cost, and what a worker holds at a time.",
 )
+@click.option(
+    "--tables",
+    "with_tables",
+    is_flag=True,
+    help="First bring the feature tables of this version up to date: of a new one from the first event on. "
+    "build_features must not run meanwhile.",
+)
 @click.option("--from-start", is_flag=True, help="Do not go on where an interrupted run was.")
 @click.option(
     "--wait-seconds",
@@ -79,9 +88,10 @@ class Wanted:
     help="How long to wait until `events` has what personalize has read.",
 )
 @config_option
-def main(config: Config, wait_seconds: float, **wanted: Any) -> None:
+def main(config: Config, wait_seconds: float, with_tables: bool, **wanted: Any) -> None:
     config, asked = with_running_servers(config), Wanted(**wanted)
-    online, topic = load_definitions(config.features.definitions).online(), describe_topic(config.kafka)
+    definitions = load_definitions(config.features.definitions)
+    online, topic = definitions.online(), describe_topic(config.kafka)
     settings = StageSettings(str(config.redis.url), topic.tag, config.profile, config.lists, config.model, online)
     client = connect(settings.redis_url)
     version = FeaturesVersionStore(client)
@@ -92,6 +102,9 @@ def main(config: Config, wait_seconds: float, **wanted: Any) -> None:
             "and --until"
         )
 
+    if with_tables:
+        click.echo("feature tables …", err=True)
+        start_building(job_session(JOB), config, definitions, once=True).wait()
     filed = _filed(config, topic, asked, wait_seconds)
     report = _rebuild(filed, settings, asked)
     if is_new_version:
