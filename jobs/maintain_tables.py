@@ -49,7 +49,8 @@ def main(config: Config, is_dry_run: bool, patterns: tuple[str, ...], is_json: b
     spark = job_session(JOB)
     tables = _chosen(find_tables(spark, config.lake_root), patterns)
     today = datetime.now(timezone.utc).date()
-    rules = Rules(today, config.retention.days_of_tables, config.retention.vacuum_hours, is_dry_run)
+    keep = config.retention
+    rules = Rules(today, keep.days_of_tables, keep.vacuum_hours, keep.features_vacuum_hours, is_dry_run)
 
     done, conflicts = [], []
     for name in _with_progress(list(tables)):

@@ -157,6 +157,10 @@ class RetentionConfig(Section):
         "for `versionAsOf`",
     )
 
+    features_vacuum_hours: int = Field(
+        24, ge=1, le=720, description="the same for the feature tables, whose every commit writes most of a table anew"
+    )
+
     @property
     def days_of_tables(self) -> dict[str, int | None]:
         """Table → how many days before today it keeps."""

@@ -19,6 +19,7 @@ from pipelines.schemas import PARTITION_COLUMNS, TABLES
 from pipelines.sinks.commits import commit
 from pipelines.sinks.delta_tables import absolute_path
 
+FEATURES = "features/"  # where the feature tables lie in the lake
 SMALL_BYTES = 128 << 20  # what OPTIMIZE combines, and the size of what it makes: as in conf/spark-defaults.conf
 TURN_SECONDS = 0.2  # a writer that waits for the lock looks for it every 0.05 s
 _DAY_COLUMNS = {**PARTITION_COLUMNS, "audits": "as_of", "consistency": "as_of"}
@@ -33,6 +34,7 @@ class Rules:
     today: date  # UTC
     keep_days: Mapping[str, int | None] = field(default_factory=dict)  # table → whole days before today; None: all
     vacuum_hours: int = 168
+    features_vacuum_hours: int = 24  # of the feature tables
     is_dry_run: bool = False  # say what would be done
 
 
@@ -72,7 +74,7 @@ def find_tables(spark: SparkSession, lake_root: str) -> dict[str, str]:
         for log in logs:
             path = log.getPath().getParent()
             name = str(path).removeprefix(f"{root}/")
-            if name in TABLES or name.startswith("features/"):
+            if name in TABLES or name.startswith(FEATURES):
                 found[name] = f"{lake_root}/{name}"
     return dict(sorted(found.items()))
 
@@ -89,7 +91,8 @@ def maintain(spark: SparkSession, name: str, path: str, rules: Rules) -> Upkeep:
     days, n_rows = _delete_old_days(spark, name, path, before, rules)
     left = {day: sizes for day, sizes in before.items() if str(day) not in days}
     compacted = _compact(spark, name, path, left, rules)
-    vacuumed = _vacuum(spark, path, rules)
+    hours = rules.features_vacuum_hours if name.startswith(FEATURES) else rules.vacuum_hours
+    vacuumed = _vacuum(spark, path, hours, rules.is_dry_run)
     after = None if rules.is_dry_run else _total(_sizes(name, path))
     return Upkeep(name, _total(before), after, days, n_rows, Size.of(compacted), Size.of(vacuumed))
 
@@ -128,14 +131,14 @@ def _optimize(spark: SparkSession, name: str, path: str, day: date | None) -> No
     table.executeCompaction()
 
 
-def _vacuum(spark: SparkSession, path: str, rules: Rules) -> list[int]:
+def _vacuum(spark: SparkSession, path: str, hours: int, is_dry_run: bool) -> list[int]:
     """Remove the files that were in no version for so long; returns the bytes of each."""
     table = f"delta.`{absolute_path(spark, path)}`"
-    if not rules.is_dry_run:
-        _set_retention(spark, path, table, rules.vacuum_hours)
+    if not is_dry_run:
+        _set_retention(spark, path, table, hours)
     files = [_hadoop_path(spark, row["path"]) for row in spark.sql(f"VACUUM {table} DRY RUN").collect()]
     bytes_of_files = [int(_file_system(spark, file).getFileStatus(file).getLen()) for file in files]
-    if files and not rules.is_dry_run:
+    if files and not is_dry_run:
         commit(path, lambda: spark.sql(f"VACUUM {table}").collect())
     return bytes_of_files
 

@@ -175,6 +175,8 @@ def test_the_job_looks_after_the_chosen_tables(lake, command):
     (said,) = json.loads(result.stdout)["tables"]
     assert (said["table"], said["before"]["n_files"], said["after"]["n_files"]) == ("features/v1/item_features", 2, 1)
     assert lake.rows("features/v1/item_features") == {("x",), ("y",)}
+    kept = DeltaTable(lake.path("features/v1/item_features")).metadata().configuration
+    assert kept["delta.deletedFileRetentionDuration"] == "interval 24 hours"
 
 
 def test_a_table_that_others_kept_changing_makes_the_job_fail_after_all_others(command, monkeypatch):
