@@ -24,6 +24,7 @@ from pipelines.errors import InputError
 from pipelines.features.definitions import Definitions, Feature, load_definitions, sums_of
 from pipelines.features.feature_words import formula, sql_at
 from pipelines.features.tables import table_name, table_path
+from pipelines.stores.keys import rank_key
 
 CONSOLE = Console()
 
@@ -67,7 +68,7 @@ def explain_feature(config: Config, name: str) -> None:
     definitions = load_definitions(config.features.definitions)
     feature = _find(definitions, name)
     online = ", ".join(part.column for part in sums_of(feature)) if feature.entry.online else "no"
-    ranks = ", ".join(f"rank:{rank.name}" for rank in definitions.ranks if rank.feature == feature)
+    ranks = ", ".join(rank_key(rank.name) for rank in definitions.ranks if rank.feature == feature)
     lines = {
         "feature": feature.name,
         "says": feature.entry.about,
