@@ -1,5 +1,6 @@
 """Judge the tables again by Great Expectations itself: verdicts, volume, shares, freshness.
 
+\b
     liveshelf audit_events --days 1
     spark-submit --properties-file conf/spark-defaults.conf --py-files dist/pyfiles.zip jobs/audit_events.py
 

@@ -1,5 +1,6 @@
 """Make the features from the events: tables of current values in Delta, ranks and fallback lists in Redis.
 
+\b
     liveshelf build_features
     spark-submit --properties-file conf/spark-defaults.conf --py-files dist/pyfiles.zip jobs/build_features.py
 

@@ -1,5 +1,6 @@
 """Compare profiles in Redis with what is filed in Delta, user by user, as of each profile's own mark.
 
+\b
     liveshelf check_consistency --users 1000
     spark-submit --properties-file conf/spark-defaults.conf --py-files dist/pyfiles.zip jobs/check_consistency.py
 

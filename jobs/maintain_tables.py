@@ -1,5 +1,6 @@
 """Look after the tables in Delta while streams write them: delete old days, compact, remove files nobody needs.
 
+\b
     liveshelf maintain_tables --dry-run
     spark-submit --properties-file conf/spark-defaults.conf --py-files dist/pyfiles.zip jobs/maintain_tables.py
 

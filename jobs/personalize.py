@@ -1,5 +1,6 @@
 """Keep every active user's profile and list fresh: the hot path.
 
+\b
     liveshelf personalize
     spark-submit --properties-file conf/spark-defaults.conf --py-files dist/pyfiles.zip jobs/personalize.py
 

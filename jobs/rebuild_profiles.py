@@ -1,5 +1,6 @@
 """Make every profile in Redis anew from what is filed in Delta, while all goes on.
 
+\b
     liveshelf rebuild_profiles
     liveshelf rebuild_profiles --since 2026-11-01        only users who did something since
     liveshelf rebuild_profiles --tables                  the feature tables of this version first

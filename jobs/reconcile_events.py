@@ -1,5 +1,6 @@
 """Prove that every record of the topic is valid, quarantined or a duplicate: nothing lost.
 
+\b
     liveshelf reconcile_events
     spark-submit --properties-file conf/spark-defaults.conf --py-files dist/pyfiles.zip jobs/reconcile_events.py
 

@@ -1,5 +1,6 @@
 """File the clickstream in Delta: valid events, and the broken ones with the rules they break.
 
+\b
     liveshelf validate_events
     spark-submit --properties-file conf/spark-defaults.conf --py-files dist/pyfiles.zip jobs/validate_events.py
 
