@@ -23,6 +23,7 @@ from pipelines.sections import (
     ProfileConfig,
     RedisConfig,
     RetentionConfig,
+    TrackingConfig,
     ValidationConfig,
 )
 
@@ -49,6 +50,7 @@ class Config(BaseSettings):
     profile: ProfileConfig = ProfileConfig()
     lists: ListsConfig = ListsConfig()
     model: ModelConfig = ModelConfig()
+    tracking: TrackingConfig = TrackingConfig()
 
     @classmethod
     def settings_customise_sources(
@@ -93,7 +95,7 @@ def load_config(path: str | Path) -> Config:
 
 
 def _with_well_known_variables(config: Config) -> Config:
-    """`KAFKA_BOOTSTRAP_SERVERS`, `SCHEMA_REGISTRY_URL` and `REDIS_URL` are what every tool of the field reads."""
+    """Variables that every tool of the field reads: of Kafka, its schema registry, Redis and MLflow."""
     kafka = config.kafka.model_copy(
         update={
             "bootstrap_servers": os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or config.kafka.bootstrap_servers,
@@ -101,7 +103,8 @@ def _with_well_known_variables(config: Config) -> Config:
         }
     )
     redis = config.redis.model_copy(update={"url": os.environ.get("REDIS_URL") or config.redis.url})
-    return config.model_copy(update={"kafka": kafka, "redis": redis})
+    tracking = config.tracking.model_copy(update={"uri": os.environ.get("MLFLOW_TRACKING_URI") or config.tracking.uri})
+    return config.model_copy(update={"kafka": kafka, "redis": redis, "tracking": tracking})
 
 
 def _explain(file_name: str, problem: Any) -> str:

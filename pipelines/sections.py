@@ -224,3 +224,30 @@ class ModelConfig(Section):
         if self.own_history_share + self.co_occurrence_share > 1:
             raise ValueError("own_history_share and co_occurrence_share must not add up to more than 1")
         return self
+
+
+class TrackingConfig(Section):
+    """Where training runs and versions of the model are kept. `MLFLOW_TRACKING_URI` overrides `uri`."""
+
+    uri: str | None = Field(
+        None, description="http(s)://host:port of an MLflow server, without a password; none: embedded, in `root`"
+    )
+    root: Path = Field(
+        Path(".liveshelf/mlflow"), description="local folder of the embedded MLflow: its SQLite file and artifacts"
+    )
+    experiment: str = Field("liveshelf", min_length=1, description="the MLflow experiment that runs are filed in")
+    model_name: str = Field(
+        "liveshelf-ranker", pattern=r"^[^/:@]+$", description="the registered model that versions are of"
+    )
+    snapshot_minutes: float = Field(
+        30.0, ge=0, description="how often what was learned from the stream becomes a version; 0: never"
+    )
+    kept_online_versions: int = Field(
+        20, ge=1, description="of the versions learned from the stream that no alias names, the newest so many are kept"
+    )
+    champion_poll_seconds: float = Field(2.0, gt=0, description="how often the hot path asks which version is champion")
+
+    @field_validator("uri")
+    @classmethod
+    def _no_password_in_the_file(cls, url: str | None) -> str | None:
+        return _without_password(url, "MLFLOW_TRACKING_URI")

@@ -20,6 +20,7 @@ MAY_IMPORT = {
     **dict.fromkeys(WORLD, GROUND | {"locks"}),
     **dict.fromkeys(STREAMS, GROUND),
     "audit": GROUND | {"events"},
+    "tracking": GROUND | STAGES | {"locks", "evaluation"},
     "hot_path": GROUND | STAGES | {"stores"},
     "local": GROUND | STAGES | WORLD | {"locks"},
 }
