@@ -51,3 +51,7 @@ class ConsistencyError(LiveshelfError):
 
 class AuditError(LiveshelfError):
     """An audit found what must not be: two counts of one rule that differ, a rule it could not run, or an alert."""
+
+
+class ModelVersionError(LiveshelfError):
+    """A version of the model is not what was registered, or not what should be champion."""

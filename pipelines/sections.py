@@ -237,7 +237,7 @@ class TrackingConfig(Section):
     )
     experiment: str = Field("liveshelf", min_length=1, description="the MLflow experiment that runs are filed in")
     model_name: str = Field(
-        "liveshelf-ranker", pattern=r"^[^/:@]+$", description="the registered model that versions are of"
+        "liveshelf-ranker", pattern=r"^[\w.-]+$", description="the registered model that versions are of"
     )
     snapshot_minutes: float = Field(
         30.0, ge=0, description="how often what was learned from the stream becomes a version; 0: never"
