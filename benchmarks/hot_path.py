@@ -26,7 +26,7 @@ from pipelines.config import Config, load_config
 from pipelines.events.parse import parse_records
 from pipelines.events.rules import CompiledRules, compile_rules
 from pipelines.features.definitions import load_definitions
-from pipelines.features.interactions import to_interactions
+from pipelines.features.interactions import learned_columns, to_interactions
 from pipelines.hot_path.learner import OnlineLearner
 from pipelines.hot_path.spark import with_personalization
 from pipelines.hot_path.worker import StageSettings
@@ -109,11 +109,13 @@ def _parsed_only(records: DataFrame) -> DataFrame:
 
 
 def _hot_path(spark: SparkSession, config: Config, rules: CompiledRules, starting: str = "earliest") -> DataFrame:
-    online = load_definitions(config.features.definitions).online()
+    definitions = load_definitions(config.features.definitions)
     topic_tag = describe_topic(config.kafka).tag
-    settings = StageSettings(str(config.redis.url), topic_tag, config.profile, config.lists, config.model, online)
-    events = parse_records(_records(spark, config, starting))
-    return with_personalization(to_interactions(events.where(rules.is_valid)), settings)
+    settings = StageSettings(
+        str(config.redis.url), topic_tag, config.profile, config.lists, config.model, definitions.online()
+    )
+    valid = parse_records(_records(spark, config, starting)).where(rules.is_valid)
+    return with_personalization(to_interactions(valid, *learned_columns(valid, definitions, config.model)), settings)
 
 
 def _backlog(spark: SparkSession, config: Config, rules: CompiledRules, client: Redis) -> Figures:

@@ -22,7 +22,7 @@ from pipelines.config import Config
 from pipelines.events.parse import parse_records
 from pipelines.events.rules import compile_rules
 from pipelines.features.definitions import load_definitions
-from pipelines.features.interactions import to_interactions
+from pipelines.features.interactions import learned_columns, to_interactions
 from pipelines.hot_path.learner import OnlineLearner
 from pipelines.hot_path.spark import with_personalization
 from pipelines.hot_path.worker import StageSettings
@@ -46,7 +46,8 @@ def main(config: Config, once: bool) -> None:
     config = with_running_servers(config)
     redis_url = str(config.redis.url)
     client = connect(redis_url)
-    online = load_definitions(config.features.definitions).online()
+    definitions = load_definitions(config.features.definitions)
+    online = definitions.online()
     FeaturesVersionStore(client).claim(online.version)
     topic_tag = describe_topic(config.kafka).tag
     settings = StageSettings(redis_url, topic_tag, config.profile, config.lists, config.model, online)
@@ -58,7 +59,9 @@ def main(config: Config, once: bool) -> None:
 
     def reports() -> DataFrame:
         events = parse_records(topic_format.with_text(records), config.events.contract)
-        return with_personalization(to_interactions(events.where(rules.is_valid)), settings)
+        valid = events.where(rules.is_valid)
+        learned = learned_columns(valid, definitions, config.model)
+        return with_personalization(to_interactions(valid, *learned), settings)
 
     heartbeats, tally = HeartbeatStore(client), Tally()
     learner = OnlineLearner(

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any, get_args
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from pipelines.errors import ConfigError
+from pipelines.model_sections import ModelConfig
 from pipelines.sections import (
     EventsConfig,
     FeaturesConfig,
     KafkaConfig,
     ListsConfig,
-    ModelConfig,
     ProfileConfig,
     RedisConfig,
     RetentionConfig,
@@ -51,6 +51,18 @@ class Config(BaseSettings):
     lists: ListsConfig = ListsConfig()
     model: ModelConfig = ModelConfig()
     tracking: TrackingConfig = TrackingConfig()
+
+    @model_validator(mode="after")
+    def _a_replay_sees_as_much(self) -> "Config":
+        """A replayed micro-batch finds its interactions in the ring, and needs as many before them as at its first attempt."""
+        needed = self.model.reach + self.model.max_examples_per_user
+        if needed > self.profile.ring_size:
+            raise ValueError(
+                f"profile.ring_size is {self.profile.ring_size}, but the model looks back over {needed} interactions of a "
+                "user: model.max_examples_per_user and the larger of model.factorization.history_items and "
+                "model.max_examples_per_user_hour must not add up to more"
+            )
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -219,6 +219,13 @@ HOT_PATH_REPORT = StructType(
             ArrayType(LongType(), False),
             "event in Kafka → list written, a sample of the events behind the lists",
         ),
+        _field("n_examples", LongType(), "choices the model learned from"),
+        _field("loss", DoubleType(), "their log-loss before that, summed, nats; NaN where a number in the gradient is none"),
+        _field("loss_of_popularity", DoubleType(), "the same of popularity alone"),
+        _field("n_evaluated", LongType(), "choices that were ranked against the whole catalogue before"),
+        _field("ndcg", DoubleType(), "their NDCG, summed"),
+        _field("recall", DoubleType(), "how many of them were among the first k"),
+        _field("ndcg_of_popularity", DoubleType(), "their NDCG by popularity alone, summed"),
         _field("gradient", BinaryType(), "what the task's events add to the model"),
     ]
 )

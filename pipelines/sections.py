@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator
 from pyspark.sql.types import BooleanType, DataType, DoubleType, LongType, StringType, StructField
 
-from pipelines.schemas import INTERACTION_TYPES, Contract
+from pipelines.schemas import Contract
+from pipelines.section import Section
 
-EventWeights = dict[str, float]
 FieldKind = Literal["string", "long", "double", "boolean"]
 _FIELD_KINDS: dict[FieldKind, DataType] = {
     "string": StringType(),
@@ -18,10 +18,6 @@ _FIELD_KINDS: dict[FieldKind, DataType] = {
     "double": DoubleType(),
     "boolean": BooleanType(),
 }
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
 
 
 def _without_password(url: str | None, variable: str) -> str | None:
@@ -187,43 +183,6 @@ class ListsConfig(Section):
     n: int = Field(10, ge=1, le=200, description="items in a list")
     refresh_after_interactions: int = Field(5, ge=1, description="a list is made again at every so many interactions")
     ttl_days: int = Field(30, ge=1, description="a list disappears so long after it was made")
-
-
-class ModelConfig(Section):
-    """The baseline ranker: a mixture of own history, item co-occurrence and popularity."""
-
-    event_weights: EventWeights = Field(
-        {"product_view": 1.0, "click": 1.0, "add_to_cart": 3.0, "remove_from_cart": -2.0, "purchase": 5.0},
-        description="how much one event says about taste; signed",
-    )
-    own_history_share: float = Field(0.45, ge=0, le=1)
-    co_occurrence_share: float = Field(0.40, ge=0, le=1, description="the rest of 1 is popularity")
-    history_half_life_hours: float = Field(24.0, gt=0)
-    popularity_half_life_hours: float = Field(24.0, gt=0)
-    co_occurrence_half_life_hours: float = Field(24.0 * 30, gt=0)
-    pair_half_life_hours: float = Field(
-        1.0, gt=0, description="two interactions of one user so far apart pair half as strongly"
-    )
-    pairs_per_interaction: int = Field(8, ge=0, description="earlier interactions that a new one is paired with")
-    neighbours_per_item: int = Field(32, ge=1, description="bounds the model: slots kept for each item")
-    max_items: int = Field(200_000, ge=10, description="bounds the model: the least popular items beyond it leave")
-    max_examples_per_task: int = Field(
-        5_000, ge=0, description="learn pairs from at most so many interactions, sampled evenly"
-    )
-    snapshot_every_batches: int = Field(200, ge=1, description="patches between two full copies of the model in Redis")
-
-    @field_validator("event_weights")
-    @classmethod
-    def _known_event_types(cls, weights: EventWeights) -> EventWeights:
-        if unknown := sorted(set(weights) - set(INTERACTION_TYPES)):
-            raise ValueError(f"{', '.join(unknown)}: not an interaction; known: {', '.join(INTERACTION_TYPES)}")
-        return weights
-
-    @model_validator(mode="after")
-    def _shares_of_one(self) -> "ModelConfig":
-        if self.own_history_share + self.co_occurrence_share > 1:
-            raise ValueError("own_history_share and co_occurrence_share must not add up to more than 1")
-        return self
 
 
 class TrackingConfig(Section):

@@ -48,6 +48,7 @@ class Fold:
     profiles: Profiles  # as they are now
     changed: Flags  # (U,) users with something new; nobody else needs to be written
     timeline: Timeline
+    arrival: Ints  # (M,) of the timeline's rows: index in the micro-batch, −1 of those that did not come with it
     n_new: int
     n_repeated: int  # same event under another offset, or twice in the batch
     n_replayed: int  # same offset again: the batch was interrupted after these were written
@@ -81,6 +82,19 @@ class _Rows:
         same[1:] = (self.user[1:] == self.user[:-1]) & (self.key[1:] == self.key[:-1])
         return same
 
+    @cached_property
+    def run(self) -> Ints:
+        """Which of the distinct (user, key) a row is."""
+        return np.cumsum(~self.repeated) - 1
+
+    @cached_property
+    def first_arrival(self) -> Ints:
+        """Index into the micro-batch of the first event that has a row's user and key; −1 where none has."""
+        first = np.full(len(self.key), -1, np.int64)
+        arrived = np.flatnonzero(self.arrived)[::-1]
+        first[self.run[arrived]] = self.origin[arrived] - self.n_stored
+        return first[self.run]
+
     def arrival(self, rows: Flags) -> Ints:
         """Index into the micro-batch of those `rows`, which arrived."""
         return self.origin[rows] - self.n_stored
@@ -111,6 +125,7 @@ def fold(profiles: Profiles, batch: Interactions, config: ProfileConfig, online:
         profiles=_rewritten(profiles, rows, new, batch, config, online),
         changed=np.bincount(rows.user[new], minlength=len(profiles.length)) > 0,
         timeline=Timeline(rows.user[told], rows.key[told], rows.item[told], learn[told]),
+        arrival=rows.first_arrival[told],
         n_new=int(new.sum()),
         n_repeated=int((rows.arrived & rows.repeated & ~replayed).sum()),
         n_replayed=int(replayed.sum()),
@@ -153,13 +168,12 @@ def _stored_by_this_batch(profiles: Profiles, rows: _Rows, replayed: Flags) -> F
     """Stored entries that a replayed record put there at its first attempt: fresh, and met again under a folded offset."""
     if not replayed.any():
         return replayed
-    run = np.cumsum(~rows.repeated) - 1
-    met_again = np.zeros(run[-1] + 1, np.bool_)
-    met_again[run[replayed]] = True
+    met_again = np.zeros(rows.run[-1] + 1, np.bool_)
+    met_again[rows.run[replayed]] = True
     in_ring = rows.origin < rows.n_ring
     fresh = np.zeros(len(rows.key), np.bool_)
     fresh[in_ring] = profiles.fresh[rows.origin[in_ring]]
-    stored_by_it: Flags = fresh & met_again[run]
+    stored_by_it: Flags = fresh & met_again[rows.run]
     return stored_by_it
 
 

@@ -5,10 +5,15 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from pipelines.features.counted import field_of
+from pipelines.features.definitions import Definitions
+from pipelines.model_sections import ModelConfig
 from pipelines.schemas import INTERACTION_CODES
 
+CATEGORY, BRAND, CONTEXT = "category_hash", "brand_hash", "context_hash"
 
-def to_interactions(events: DataFrame, *more: str) -> DataFrame:
+
+def to_interactions(events: DataFrame, *more: str | Column) -> DataFrame:
     """Keep the events that say something about taste, with ids hashed to 64 bits.
 
     In:   valid events as `parse_records` shapes them.
@@ -27,6 +32,24 @@ def to_interactions(events: DataFrame, *more: str) -> DataFrame:
         "offset",
         *more,
     )
+
+
+def learned_columns(events: DataFrame, definitions: Definitions, model: ModelConfig) -> list[Column]:
+    """What a model learns from an event besides user, item, type and time, for `to_interactions`.
+
+    category_hash, brand_hash, and context_hash_0 … for the fields under `model.context_fields`, in that order: long, 0 where
+    the event does not say.
+    """
+    named = {CATEGORY: model.category_field, BRAND: model.brand_field}
+    named |= {f"{CONTEXT}_{number}": field for number, field in enumerate(model.context_fields)}
+    return [_hash_of(events, definitions, field).alias(name) for name, field in named.items()]
+
+
+def _hash_of(events: DataFrame, definitions: Definitions, field: str | None) -> Column:
+    if field is None:
+        return F.lit(0).cast("long")
+    value = field_of(events, definitions, field).cast("string")
+    return F.when(value.isNull() | (value == ""), F.lit(0).cast("long")).otherwise(F.xxhash64(value))
 
 
 def _code_of(event_type: Column) -> Column:

@@ -7,7 +7,9 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.features.fold import Interactions
-from pipelines.features.profile import Ints, entry_keys
+from pipelines.features.interactions import BRAND, CATEGORY, CONTEXT
+from pipelines.features.profile import Ints, Words, entry_keys
+from pipelines.models.ranker import ItemFacts
 
 
 @dataclass(frozen=True)
@@ -17,12 +19,35 @@ class Arrivals:
     users: list[str]  # distinct
     batch: Interactions
     item_id: pa.Array  # (n,)
+    category: Words  # (n,) hash; 0 where the event does not say
+    brand: Words  # (n,)
+    context: Words  # (n, F)
     ingest_ms: Ints  # (n,)
     partition: int
 
+    @property
+    def facts(self) -> ItemFacts:
+        """What the events say of their items; where they differ, the last one holds."""
+        distinct, first, place = np.unique(self.batch.item, return_index=True, return_inverse=True)
+        names = np.array(self.item_id.take(pa.array(first)).to_pylist(), dtype=object)
+        told = [_last_told(place, values, len(distinct)) for values in (self.category, self.brand)]
+        return ItemFacts(distinct, names, *told)
+
+    def context_at(self, arrival: Ints) -> Words:
+        """(M, F) the context of arrivals by index; 0 where the index is −1."""
+        context = self.context[np.maximum(arrival, 0)]
+        context[arrival < 0] = 0
+        return context
+
+    def newest_context(self, n_users: int) -> Words:
+        """(U, F) the context of each user's last event."""
+        context = np.zeros((n_users, self.context.shape[1]), np.uint64)
+        context[self.batch.user] = self.context
+        return context
+
 
 def read_arrivals(rows: pa.Table, topic_tag: int, partition: int) -> Arrivals:
-    """Take the columns of `to_interactions` as arrays."""
+    """Take the columns of `to_interactions`, with `learned_columns`, as arrays."""
     user = rows["user"].combine_chunks().dictionary_encode()
     column = {
         name: rows[name].to_numpy() for name in ("item_hash", "event_hash", "code", "time_s", "ingest_ms", "offset")
@@ -37,6 +62,9 @@ def read_arrivals(rows: pa.Table, topic_tag: int, partition: int) -> Arrivals:
             source=(partition << 32) | topic_tag,
         ),
         item_id=rows["item"].combine_chunks(),
+        category=rows[CATEGORY].to_numpy().view(np.uint64),
+        brand=rows[BRAND].to_numpy().view(np.uint64),
+        context=_context(rows),
         ingest_ms=column["ingest_ms"],
         partition=partition,
     )
@@ -55,6 +83,22 @@ def of_users(arrivals: Arrivals, users: Sequence[str]) -> Arrivals:
             index[batch.user[rows]], batch.key[rows], batch.item[rows], batch.offset[rows], batch.source
         ),
         item_id=arrivals.item_id.filter(pa.array(rows)),
+        category=arrivals.category[rows],
+        brand=arrivals.brand[rows],
+        context=arrivals.context[rows],
         ingest_ms=arrivals.ingest_ms[rows],
         partition=arrivals.partition,
     )
+
+
+def _context(rows: pa.Table) -> Words:
+    columns = [rows[name].to_numpy().view(np.uint64) for name in rows.schema.names if name.startswith(CONTEXT)]
+    return np.stack(columns, axis=1) if columns else np.zeros((len(rows), 0), np.uint64)
+
+
+def _last_told(place: Ints, values: Words, n: int) -> Words:
+    """(n,) the last value other than 0 at each place."""
+    told = np.zeros(n, np.uint64)
+    says = values != 0
+    told[place[says]] = values[says]  # of equal places the last assignment holds
+    return told

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pipelines.features.profile import Flags, Ints, Profiles
+from pipelines.features.profile import Flags, Ints, Profiles, Words
 from pipelines.hot_path.worker import StageSettings
 from pipelines.lists.document import PublishedList
 from pipelines.lists.selection import top_n
@@ -15,17 +15,17 @@ MAX_SCORES = 2_000_000  # in one block of users: 8 MB of float32
 
 
 def ranked_lists(
-    settings: StageSettings, model_version: str, ranker: Ranker, profiles: Profiles, due: Flags
+    settings: StageSettings, model_version: str, ranker: Ranker, profiles: Profiles, due: Flags, context: Words
 ) -> Iterator[tuple[int, bytes]]:
     """(Index of the user, document) of each due user; nothing while there is no item to rank.
 
-    due: (U,), U users as in `profiles`.
+    due: (U,), U users as in `profiles`; context: (U, F), 0 where it is not known.
     """
     everyone = np.flatnonzero(due)
     block_users = max(1, MAX_SCORES // max(ranker.n_items, 1))
     for start in range(0, len(everyone) if ranker.n_items else 0, block_users):
         users = everyone[start : start + block_users]
-        scores = ranker.score(_histories(profiles, users))
+        scores = ranker.score(_histories(profiles, users, context))
         columns = top_n(scores, settings.lists.n)
         best = np.take_along_axis(scores, columns, axis=1).tolist()
         names = ranker.item_ids[columns].tolist()
@@ -42,9 +42,11 @@ def _list_ids(settings: StageSettings, profiles: Profiles, users: Ints) -> list[
     return [f"{settings.topic_tag:x}-{partition}-{offset}" for partition, offset in places]
 
 
-def _histories(profiles: Profiles, users: Ints) -> Histories:
+def _histories(profiles: Profiles, users: Ints, context: Words) -> Histories:
     row = np.full(len(profiles.length), -1, np.int64)
     row[users] = np.arange(len(users))
     owner = row[profiles.owner]
     own = owner >= 0
-    return Histories(len(users), owner[own], profiles.key[own], profiles.item[own])
+    return Histories(
+        len(users), owner[own], profiles.key[own], profiles.item[own], profiles.as_of_s[users], context[users]
+    )

@@ -118,7 +118,8 @@ def _states(
     settings: StageSettings, worker: Worker, users: list[str], made: Profiles, live: Profiles, changed: Ints
 ) -> list[UserState]:
     due = ~live.is_known & (made.n_interactions >= settings.lists.refresh_after_interactions)
-    lists = dict(ranked_lists(settings, worker.model_version, worker.current_model(), made, due))
+    unknown = np.zeros((len(users), len(settings.model.context_fields)), np.uint64)
+    lists = dict(ranked_lists(settings, worker.model_version, worker.current_model(), made, due, unknown))
     written = encode(made, changed)
     return [UserState(users[i], profile, lists.get(i)) for i, profile in zip(changed.tolist(), written, strict=True)]
 

@@ -20,7 +20,8 @@ from pipelines.hot_path.arrivals import Arrivals, of_users, read_arrivals
 from pipelines.hot_path.ranked import ranked_lists
 from pipelines.hot_path.worker import StageSettings, Worker, worker_for
 from pipelines.lists.refresh import is_due
-from pipelines.models.ranker import NewItems, Ranker
+from pipelines.models.progressive import Evaluated, evaluate
+from pipelines.models.ranker import Gradient, Ranker, TrainingBatch
 from pipelines.stores.users import UserState
 
 MAX_LAG_SAMPLES = 1_000
@@ -68,13 +69,14 @@ def personalize_partition(
     folded = fold(before, arrivals.batch, settings.profile, settings.online)
     watch.lap("fold")
 
-    new_items = _new_items(model, folded, arrivals)
-    gradient = model.gradient(folded.timeline, new_items, seed=(batch_id << 16) + arrivals.partition)
+    to_learn = TrainingBatch(folded.timeline, arrivals.context_at(folded.arrival), arrivals.facts, worker.max_examples)
+    seed = (batch_id << 16) + arrivals.partition
+    evaluated = evaluate(model, to_learn, settings.model, seed)
+    gradient = model.gradient(to_learn, seed)
     watch.lap("learn")
 
     due = _due(settings, before, folded)
-    ranker = model.with_items(new_items, folded.timeline) if due.any() else model
-    lists = dict(ranked_lists(settings, worker.model_version, ranker, folded.profiles, due))
+    lists = _lists(settings, worker, model, arrivals, folded, due)
     watch.lap("score")
 
     refusals = worker.users.write(_states(arrivals.users, folded, lists))
@@ -86,7 +88,8 @@ def personalize_partition(
         "n_refused": refusals.n_behind,
         **watch.laps,
         "lag_ms": _lags(arrivals, due),
-        "gradient": gradient,
+        **_figures(gradient, evaluated),
+        "gradient": gradient.data,
     }
 
 
@@ -105,14 +108,36 @@ def _write_overtaken(
         before = decode(worker.users.read_profiles(arrivals.users))
         folded = fold(before, arrivals.batch, settings.profile, settings.online)
         due = _due(settings, before, folded) | np.array([user in owed for user in arrivals.users])
-        ranker = model.with_items(_new_items(model, folded, arrivals), folded.timeline)
-        lists = dict(ranked_lists(settings, worker.model_version, ranker, folded.profiles, due))
+        lists = _lists(settings, worker, model, arrivals, folded, due)
         overtaken = worker.users.write(_states(arrivals.users, folded, lists)).overtaken
     if overtaken:
         raise ConflictError(
             f"the profiles of {len(overtaken)} users ('{overtaken[0]}' …) were replaced {MAX_ROUNDS + 1} times while one "
             "micro-batch was written, expected once: see that one rebuild_profiles runs at a time, then start again"
         )
+
+
+def _lists(
+    settings: StageSettings, worker: Worker, model: Ranker, arrivals: Arrivals, folded: Fold, due: Flags
+) -> dict[int, bytes]:
+    """The lists of the users that are due; items that came just now are ranked with the others."""
+    if not due.any():
+        return {}
+    ranker = model.with_items(arrivals.facts, folded.timeline)
+    context = arrivals.newest_context(len(due))
+    return dict(ranked_lists(settings, worker.model_version, ranker, folded.profiles, due, context))
+
+
+def _figures(gradient: Gradient, evaluated: Evaluated) -> dict[str, object]:
+    return {
+        "n_examples": gradient.n_examples,
+        "loss": gradient.loss,
+        "loss_of_popularity": gradient.loss_of_popularity,
+        "n_evaluated": evaluated.n,
+        "ndcg": evaluated.ndcg,
+        "recall": evaluated.recall,
+        "ndcg_of_popularity": evaluated.ndcg_of_popularity,
+    }
 
 
 def _counts(arrivals: Arrivals, folded: Fold) -> dict[str, object]:
@@ -125,15 +150,6 @@ def _counts(arrivals: Arrivals, folded: Fold) -> dict[str, object]:
         "n_forgotten": folded.n_forgotten,
         "n_users": len(arrivals.users),
     }
-
-
-def _new_items(model: Ranker, folded: Fold, arrivals: Arrivals) -> NewItems:
-    """The items of this partition that the model has no column for, with their names."""
-    unknown = model.unknown(folded.timeline.item[folded.timeline.learn])
-    distinct, first = np.unique(arrivals.batch.item, return_index=True)
-    here = np.isin(unknown, distinct)
-    at = first[np.searchsorted(distinct, unknown[here])]
-    return NewItems(unknown[here], np.array(arrivals.item_id.take(pa.array(at)).to_pylist(), dtype=object))
 
 
 def _due(settings: StageSettings, before: Profiles, folded: Fold) -> Flags:

@@ -5,8 +5,9 @@ from functools import lru_cache
 
 from pipelines.features.online import OnlineSums
 from pipelines.hot_path.model_copy import ModelCopy
+from pipelines.model_sections import ModelConfig
 from pipelines.models.ranker import Ranker
-from pipelines.sections import ListsConfig, ModelConfig, ProfileConfig
+from pipelines.sections import ListsConfig, ProfileConfig
 from pipelines.stores.connection import connect
 from pipelines.stores.model import ModelStore
 from pipelines.stores.rebuild_progress import RebuildProgress
@@ -45,7 +46,14 @@ class Worker:
 
     @property
     def model_version(self) -> str:
-        return f"baseline-{(self._copy.lineage or 'none')[:8]}-{self._copy.batch_id}"
+        """Registered version, lineage and batch: what a list was made by."""
+        copy = self._copy
+        return f"{copy.state.version or 'new'}-{(copy.lineage or 'none')[:8]}-{copy.batch_id}"
+
+    @property
+    def max_examples(self) -> int:
+        """How much to learn from in this micro-batch, at most."""
+        return self._copy.state.examples_per_task
 
     def current_model(self) -> Ranker:
         """The model with every patch published so far."""

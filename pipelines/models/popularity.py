@@ -1,4 +1,4 @@
-"""Decayed popularity of every item, in landmark form (features/decay.py)."""
+"""Decayed popularity of every item, once for each half-life, in landmark form (features/decay.py)."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,30 +10,43 @@ Floats = NDArray[np.float64]
 
 
 class Popularity:
-    """`total[i]` · 2^(−(t − landmark)/h) is the decayed weight of item i at time t."""
+    """`total[i, k]` · 2^(−(t − landmark[k])/h[k]) is the decayed weight of item i at time t."""
 
-    def __init__(self, total: Floats, landmark_s: float, half_life_s: float) -> None:
-        self.total = total
-        self.landmark_s = landmark_s
-        self.half_life_s = half_life_s
+    def __init__(self, total: Floats, landmark_s: Floats, half_life_s: Floats) -> None:
+        self.total = total  # (I, K)
+        self.landmark_s = landmark_s  # (K,)
+        self.half_life_s = half_life_s  # (K,)
 
-    def share(self) -> Floats:
-        """(I,) each item's part of all popularity: it adds up to 1, or to 0 before the first event."""
-        everything = self.total.sum()
-        return self.total / everything if everything > 0 else self.total
+    @classmethod
+    def empty(cls, half_life_s: Floats) -> "Popularity":
+        """Of no items."""
+        return cls(np.zeros((0, len(half_life_s))), np.zeros(len(half_life_s)), half_life_s)
+
+    def shares(self) -> Floats:
+        """(I, K) each item's part of all popularity: a column adds up to 1, or to 0 before the first event."""
+        everything = self.total.sum(axis=0)
+        share: Floats = np.divide(self.total, everything, out=np.zeros_like(self.total), where=everything > 0)
+        return share
 
     def grown(self, n_new: int) -> "Popularity":
         """The same with `n_new` more items of no popularity."""
-        return Popularity(np.concatenate([self.total, np.zeros(n_new)]), self.landmark_s, self.half_life_s)
+        more = np.zeros((n_new, self.total.shape[1]))
+        return Popularity(np.concatenate([self.total, more]), self.landmark_s, self.half_life_s)
+
+    def only(self, column: Ints) -> "Popularity":
+        """The same of the items at `column` alone."""
+        return Popularity(self.total[column], self.landmark_s, self.half_life_s)
 
     def add(self, column: Ints, weight: Floats, as_of_s: float) -> None:
-        """Add weights that are decayed to `as_of_s`; a column may come more than once."""
-        self.rebase(max(self.landmark_s, landmark_for(as_of_s, self.half_life_s)))
-        scaled = weight / decay_factor(as_of_s - self.landmark_s, self.half_life_s)
-        self.total += np.bincount(column, weights=scaled, minlength=len(self.total))
+        """Add weights (n, K) that are decayed to `as_of_s`; a column may come more than once."""
+        if not len(column):
+            return
+        newest = [landmark_for(as_of_s, half_life_s) for half_life_s in self.half_life_s]
+        self.rebase(np.maximum(self.landmark_s, newest))
+        np.add.at(self.total, column, weight / decay_factor(as_of_s - self.landmark_s, self.half_life_s))
 
-    def rebase(self, landmark_s: float) -> None:
-        """Move the landmark by whole half-lives: a power of two, so nothing is rounded (until it underflows to 0)."""
-        if landmark_s != self.landmark_s:
+    def rebase(self, landmark_s: Floats) -> None:
+        """Move the landmarks by whole half-lives: powers of two, so nothing is rounded (until it underflows to 0)."""
+        if (landmark_s != self.landmark_s).any():
             self.total *= decay_factor(landmark_s - self.landmark_s, self.half_life_s)
             self.landmark_s = landmark_s

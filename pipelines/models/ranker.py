@@ -18,20 +18,54 @@ Scores = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Histories:
-    """Ring entries of U users, flat: what the score of an item for a user is made of."""
+    """Interactions of U users, flat, by user and time: what the score of an item for a user is made of."""
 
     n_users: int
-    user: Ints  # (E,) index of the user
+    user: Ints  # (E,) index of the user, ascending
     key: Words  # (E,) see features/profile.py
     item: Words  # (E,) item hash
+    as_of_s: Ints  # (U,) when the list is for, epoch seconds
+    context: Words  # (U, F) hash of what each context field says; 0 where that is not known
 
 
 @dataclass(frozen=True)
-class NewItems:
-    """Items by hash and name; the hashes are sorted and unique."""
+class ItemFacts:
+    """What is known of n items, by hash; the hashes are sorted and unique."""
 
     item: Words
     item_id: NDArray[np.object_]
+    category: Words  # hash of the category; 0 where it has none
+    brand: Words  # the same of the brand
+
+    @classmethod
+    def none(cls) -> "ItemFacts":
+        """Of no item."""
+        nothing = np.empty(0, np.uint64)
+        return cls(nothing, np.empty(0, object), nothing, nothing)
+
+    def at(self, rows: NDArray[np.bool_] | Ints) -> "ItemFacts":
+        """Of some of the items."""
+        return ItemFacts(self.item[rows], self.item_id[rows], self.category[rows], self.brand[rows])
+
+
+@dataclass(frozen=True)
+class TrainingBatch:
+    """The part of a micro-batch that one task has, to learn from."""
+
+    timeline: Timeline  # M rows
+    context: Words  # (M, F) as in Histories; 0 in rows that are not learned from
+    facts: ItemFacts  # of the items in the micro-batch
+    max_examples: int  # sample evenly when there are more
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """What one task adds to the model, and how well the model knew it before."""
+
+    data: bytes  # what `apply` takes
+    n_examples: int = 0
+    loss: float = 0.0  # Σ over the examples, nats; 0 of a ranker that minimises none, NaN where a number is none
+    loss_of_popularity: float = 0.0  # the same of popularity alone
 
 
 class Ranker(Protocol):
@@ -48,24 +82,33 @@ class Ranker(Protocol):
         """(I,) names of the items, in the order of the score columns."""
         ...
 
-    def unknown(self, item: Words) -> Words:
-        """The sorted, distinct hashes among `item` that the model has no column for."""
+    def find(self, item: Words) -> Ints:
+        """The score column of each item hash, −1 where there is none."""
         ...
 
-    def with_items(self, items: NewItems, timeline: Timeline) -> "Ranker":
-        """A copy that also ranks `items`, by what `timeline` says of them alone: so that an item can be shown at once."""
+    def with_items(self, facts: ItemFacts, timeline: Timeline) -> "Ranker":
+        """A copy that also ranks those of the items it did not know, by `facts` and by what `timeline` has of them alone:
+        so that an item can be shown at once.
+        """
         ...
 
     def score(self, histories: Histories) -> Scores:
         """(U, I) higher is better; comparable within a user only."""
         ...
 
-    def gradient(self, timeline: Timeline, new_items: NewItems, seed: int) -> bytes:
+    def popularity(self) -> NDArray[np.float64]:
+        """(I,) decayed popularity: what the model is measured against, and what fills a list."""
+        ...
+
+    def gradient(self, batch: TrainingBatch, seed: int) -> Gradient:
         """What the rows to learn from add to the model, however many they are: bounded."""
         ...
 
-    def apply(self, gradients: list[bytes]) -> bytes:
-        """Take one step and return it as a patch. The order of `gradients` matters to the last bit: sort them by partition."""
+    def apply(self, gradients: list[bytes], *, learns: bool = True) -> bytes:
+        """Take one step and return it as a patch. The order of `gradients` matters to the last bit: sort them by partition.
+
+        learns: without it the catalogue and its popularity go on, and all else stays as it is.
+        """
         ...
 
     def patch(self, patch: bytes) -> None:
@@ -73,9 +116,13 @@ class Ranker(Protocol):
         ...
 
     def trim(self) -> bool:
-        """Drop the least popular items where there are more than the model may hold. True: columns have moved."""
+        """Drop dead items, and the least popular where there are more than the model may hold. True: columns have moved."""
+        ...
+
+    def is_finite(self) -> bool:
+        """Whether every number in it is one."""
         ...
 
     def to_bytes(self) -> bytes:
-        """The whole model."""
+        """The whole model, with the configuration it was made with."""
         ...

@@ -24,6 +24,10 @@ def snapshot_key(lineage: str) -> str:
     return f"model:{{{lineage}}}:snapshot"
 
 
+def good_key(lineage: str) -> str:
+    return f"model:{{{lineage}}}:good"
+
+
 def patches_key(lineage: str) -> str:
     return f"model:{{{lineage}}}:patches"
 

@@ -15,12 +15,14 @@ from pipelines.hot_path.learner import OnlineLearner
 from pipelines.hot_path.stage import personalize
 from pipelines.hot_path.worker import StageSettings, Worker, worker_for
 from pipelines.lists.document import PublishedList
-from pipelines.sections import ListsConfig, ModelConfig, ProfileConfig
+from pipelines.model_sections import ModelConfig
+from pipelines.sections import ListsConfig, ProfileConfig
 from pipelines.stores.connection import connect
 from pipelines.stores.keys import list_key, profile_key
 from pipelines.stores.model import KEPT_PATCHES, ModelStore
 
 TAG = 77
+LEARNED = ("category_hash", "brand_hash", "context_hash_0", "context_hash_1")
 
 
 @pytest.fixture
@@ -50,6 +52,7 @@ def some_rows(clicks, first_offset=0, partition=0, start_s=1_570_000_000) -> pa.
             "ingest_ms": pa.array([0] * n, pa.int64()),
             "partition": pa.array([partition] * n, pa.int64()),
             "offset": pa.array(range(first_offset, first_offset + n), pa.int64()),
+            **{name: pa.array([0] * n, pa.int64()) for name in LEARNED},
         }
     )
 

@@ -1,0 +1,61 @@
+"""What is said of items, whoever the user is: their vectors p, and the part of the score that is the same for everybody."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines.features.profile import Ints, Words
+from pipelines.model_sections import ModelConfig
+from pipelines.models.factorization.tables import Matrix, Table, Vector
+from pipelines.models.items import Items
+
+
+@dataclass(frozen=True)
+class ItemSide:
+    """Reads the tables for the items of a catalogue."""
+
+    config: ModelConfig
+    tables: dict[str, Table]
+    items: Items
+
+    def vectors(self, column: Ints) -> Matrix:
+        """(n, d) p_i = item + category + brand."""
+        of_category, of_brand = self.attribute_rows(column)
+        vectors: Matrix = self.tables["item"].values[column] + self.tables["category"].values[of_category]
+        vectors += self.tables["brand"].values[of_brand]
+        return vectors
+
+    def free_scores(self, column: Ints) -> Vector:
+        """(n,) bias and popularity terms."""
+        free: Vector = self.tables["bias"].values[column, 0] + self.popularity_terms(column) @ self.popularity_weights
+        return free
+
+    def popularity_terms(self, column: Ints) -> Matrix:
+        """(n, K) logarithm of the share of popularity, in parts of an even share."""
+        total = self.items.popularity.total
+        share = total[column] * (len(total) / np.maximum(total.sum(axis=0), 1e-300))
+        terms: Matrix = np.log(share + self.config.factorization.popularity_smoothing).astype(np.float32)
+        return terms
+
+    def attribute_rows(self, column: Ints) -> tuple[Ints, Ints]:
+        """(n,) rows of the category and of the brand table."""
+        fm = self.config.factorization
+        return (
+            hashed_rows(self.items.category[column], fm.category_rows),
+            hashed_rows(self.items.brand[column], fm.brand_rows),
+        )
+
+    @property
+    def popularity_weights(self) -> Vector:
+        """(K,)."""
+        return self.tables["term"].values[: len(self.config.popularity_half_lives_hours), 0]
+
+    @property
+    def repeat_weights(self) -> Vector:
+        """(R,)."""
+        return self.tables["term"].values[len(self.config.popularity_half_lives_hours) :, 0]
+
+
+def hashed_rows(value: Words, n_rows: int) -> Ints:
+    """Row of a category or brand by its hash; 0 where it has none."""
+    return np.where(value == 0, 0, (value % np.uint64(n_rows - 1)).astype(np.int64) + 1)

@@ -1,0 +1,82 @@
+"""What tells rankers apart: how they score, and what they learn besides the catalogue. See model.py."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from pipelines.features.profile import Ints
+from pipelines.models.arrays import Arrays
+from pipelines.models.items import Items
+from pipelines.models.ranker import Histories, Scores, TrainingBatch
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a task's rows add to a scorer: arrays that `apply` reads, and the loss before."""
+
+    arrays: Arrays = field(default_factory=dict)
+    n_examples: int = 0
+    loss: float = 0.0  # Σ over the examples, nats
+    loss_of_popularity: float = 0.0
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether every number in it is one."""
+        numbers = (array for array in self.arrays.values() if array.dtype.kind == "f")
+        return bool(np.isfinite(self.loss)) and all(np.isfinite(array).all() for array in numbers)
+
+
+class Scorer(Protocol):
+    """Scores items for users. All of it but `score` is about learning, and `Unlearned` does it for those that do not."""
+
+    def score(self, items: Items, histories: Histories, /) -> Scores:
+        """(U, I)."""
+        ...
+
+    def grow(self, n_new: int, /) -> "Scorer":
+        """The same with `n_new` more items; what it shares with this one is not changed by either's learning."""
+        ...
+
+    def only(self, column: Ints, /) -> "Scorer":
+        """The same with the items at `column` (ascending) alone."""
+        ...
+
+    def gradient(self, items: Items, batch: TrainingBatch, rows: Ints, seed: int, /) -> Learned:
+        """What the `rows` of the batch add."""
+        ...
+
+    def apply(self, items: Items, parts: list[Arrays], /) -> Arrays:
+        """Take a step from the arrays of all tasks. Returns what changed, as `patch` reads it."""
+        ...
+
+    def patch(self, state: Arrays, /) -> None:
+        """Take over what `apply` or `state` told elsewhere."""
+        ...
+
+    def state(self) -> Arrays:
+        """Everything, as `patch` reads it."""
+        ...
+
+    def is_finite(self) -> bool:
+        """Whether every number in it is one."""
+        ...
+
+
+class Unlearned:
+    """The learning of a scorer that learns nothing but the catalogue."""
+
+    def gradient(self, _items: Items, _batch: TrainingBatch, _rows: Ints, _seed: int, /) -> Learned:
+        return Learned()
+
+    def apply(self, _items: Items, _parts: list[Arrays], /) -> Arrays:
+        return {}
+
+    def patch(self, _state: Arrays, /) -> None:
+        pass
+
+    def state(self) -> Arrays:
+        return {}
+
+    def is_finite(self) -> bool:
+        return True
