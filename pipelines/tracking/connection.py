@@ -1,0 +1,96 @@
+"""The connection to MLflow: a server's, or the embedded one, which is a SQLite file and a folder."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mlflow import MlflowClient
+from mlflow.entities import LifecycleStage
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
+
+from pipelines.errors import ServerError
+from pipelines.locks import exclusive
+from pipelines.sections import TrackingConfig
+
+# MLflow's own defaults wait 120 s and try eight times, so that a job would hang for a quarter of an hour.
+_PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+_LOUD = ("mlflow", "alembic")
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """An MLflow that answered, and what of it is ours. Threads may share it."""
+
+    client: MlflowClient
+    uri: str
+    experiment_id: str
+    model_name: str
+
+
+def connect(config: TrackingConfig) -> Tracking:
+    """Find MLflow, and in it the experiment, which is made where there is none.
+
+    Waits for each answer as long as `MLFLOW_HTTP_REQUEST_TIMEOUT` says, by default 10 s, twice. Raises ServerError when
+    none comes.
+    """
+    for name, value in _PATIENCE.items():
+        os.environ.setdefault(name, value)
+    for name in _LOUD:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    root = config.root.resolve()
+    uri = config.uri or f"sqlite:///{root / 'mlflow.db'}"
+    with answered(uri):
+        if config.uri:
+            return _tracking(config, uri, None)
+        with exclusive(root / "mlflow.lock"):  # two jobs that start together would both make the database
+            return _tracking(config, uri, root / "artifacts")
+
+
+@contextmanager
+def answered(uri: str) -> Iterator[None]:
+    """Raise ServerError for whatever MLflow's client raises: no answer, a refusal, a disk that is full."""
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:  # of requests too: they are OSErrors
+        told = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ServerError(
+            f"MLflow at {_without_password(uri, uri)} did not do as it was asked ({_without_password(told, uri)}); "
+            "is it up, and is `tracking.uri` or MLFLOW_TRACKING_URI right?"
+        ) from error
+
+
+def _tracking(config: TrackingConfig, uri: str, artifacts: Path | None) -> Tracking:
+    client = MlflowClient(tracking_uri=uri, registry_uri=os.environ.get("MLFLOW_REGISTRY_URI") or uri)
+    return Tracking(client, uri, _experiment_id(client, config.experiment, artifacts), config.model_name)
+
+
+def _experiment_id(client: MlflowClient, name: str, artifacts: Path | None) -> str:
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        try:
+            return str(client.create_experiment(name, artifact_location=artifacts and artifacts.as_uri()))
+        except MlflowException:  # another job was quicker
+            experiment = client.get_experiment_by_name(name)
+            if experiment is None:
+                raise
+    if experiment.lifecycle_stage != LifecycleStage.ACTIVE:
+        raise ServerError(
+            f"the MLflow experiment '{name}' was deleted: `mlflow experiments restore --experiment-id "
+            f"{experiment.experiment_id}`, or name another one in `tracking.experiment`"
+        )
+    return str(experiment.experiment_id)
+
+
+def _without_password(text: str, uri: str) -> str:
+    password = urlsplit(uri).password
+    return text.replace(f":{password}@", ":***@") if password else text
