@@ -106,7 +106,7 @@ def _rows(path: Path, log: LogFormat, keep: Callable[[Event], bool]) -> Iterator
                 int(record.event_time_ms or 0) // 1000,
                 code,
                 record.event_id,
-                event.get("category") or event.get("category_id"),
+                event.get("category_id") or event.get("category"),  # REES46 always has the first
                 event.get("brand"),
                 *(event.get("context", {}).get(name) for name in CONTEXT_FIELDS),
             )

@@ -64,7 +64,7 @@ def hits_of(ranked: Ints, user: Ints, column: Ints) -> Hits:
 
 
 def hits_of_ranks(rank: Ints, k: int) -> Hits:
-    """Judge lists of k by the rank (n,), from 0, of the one relevant item of each."""
+    """Judge lists of k by the rank (n,), from 0, of the one relevant item of each; a negative one is in no list."""
     return Hits(np.arange(len(rank)), rank[:, None] == np.arange(k), np.ones(len(rank), np.int64))
 
 
