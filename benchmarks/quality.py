@@ -45,6 +45,7 @@ MODELS: dict[str, Model] = {
     "lightfm_warp": libraries.lightfm_warp,
     "river_fm": libraries.river_fm,
     "fm_online": ours.fm_online,
+    "fm_batch": ours.fm_batch,
 }
 AIMS = {
     **{f"{name}_ndcg10_all": ">= .350, above own_history_count" for name in ("fm_online", "fm_batch")},

@@ -8,6 +8,7 @@ from rich.progress import track
 
 from benchmarks.hot_loop import HotLoop, micro_batches
 from benchmarks.quality_models.protocol import Task
+from benchmarks.whole_histories import WholeHistories
 from pipelines.evaluation.metrics import Floats
 from pipelines.model_sections import FactorizationConfig, ModelConfig
 from pipelines.models.kinds import empty
@@ -23,6 +24,7 @@ MODEL = ModelConfig(
     factorization=FactorizationConfig(history_items=100),
 )
 MICRO_BATCH_EVENTS = 256
+MINI_BATCH_EVENTS = 512
 
 
 def fm_online(task: Task) -> Floats:
@@ -32,6 +34,15 @@ def fm_online(task: Task) -> Floats:
     for rows in track(batches, "fm_online", transient=True):
         loop.learn(loop.fold(rows))
     return scores_of(loop.ranker, loop.histories(task.users, task.cut_s), task)
+
+
+def fm_batch(task: Task) -> Floats:
+    """The same machine trained from whole histories, as `train_model` does: larger mini-batches, one pass in time order."""
+    whole, ranker = WholeHistories(task.log), empty(MODEL)
+    batches = list(micro_batches(len(task.log), MINI_BATCH_EVENTS))
+    for number, rows in enumerate(track(batches, "fm_batch", transient=True)):
+        ranker.apply([ranker.gradient(whole.batch(rows), seed=number).data])
+    return scores_of(ranker, whole.histories(task.users, task.cut_s), task)
 
 
 def scores_of(ranker: Ranker, histories: Histories, task: Task) -> Floats:

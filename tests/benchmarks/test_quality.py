@@ -61,10 +61,12 @@ def test_every_model_beats_chance_on_a_shop_of_habits(name, monkeypatch):
     assert outcome.of_all.mean > HABITS.judged(chance)[0].mean()
 
 
-def test_the_machine_of_the_hot_path_learns_habits(monkeypatch):
+@pytest.mark.parametrize("machine", [ours.fm_online, ours.fm_batch])
+def test_the_machines_learn_habits(machine, monkeypatch):
     monkeypatch.setattr(ours, "MICRO_BATCH_EVENTS", 8)
+    monkeypatch.setattr(ours, "MINI_BATCH_EVENTS", 8)
 
-    of_all, _ = HABITS.judged(ours.fm_online(HABITS.task))
+    of_all, _ = HABITS.judged(machine(HABITS.task))
 
     assert of_all.mean() > HABITS.judged(references.popularity_45d(HABITS.task))[0].mean() + 0.1
 
