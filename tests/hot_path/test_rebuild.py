@@ -15,7 +15,8 @@ from pipelines.hot_path.worker import StageSettings, Worker
 from pipelines.stores.keys import profile_key
 from pipelines.stores.model import ModelStore
 from pipelines.stores.rebuild_progress import RebuildProgress
-from tests.hot_path.test_stage import TAG, list_of, run, settings, some_rows, the_sums
+from tests.hot_path.micro_batches import FakeBatch, list_of, run, some_rows, the_sums
+from tests.hot_path.test_stage import TAG, settings
 
 __all__ = ["settings"]  # a fixture
 
@@ -59,9 +60,7 @@ def learner_of_a_model(settings, client) -> None:
     """A model in Redis that knows the items, as a learner publishes it."""
     store = ModelStore(client)
     learner = OnlineLearner(store, settings.model, lambda figures: None)
-    (report,) = run(settings, 0, some_rows(SEVEN))
-    learner._take_up("lineage", 0)
-    learner._step(0, [report["gradient"]])
+    learner(FakeBatch(run(settings, 0, some_rows(SEVEN)), lineage="lineage"), 0)
 
 
 def test_a_rebuild_of_what_is_right_writes_nothing(settings, redis_client):

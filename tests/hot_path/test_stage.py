@@ -9,65 +9,33 @@ import pytest
 from redis import Redis
 
 from pipelines.errors import ConflictError, FeaturesVersionError
-from pipelines.features.online import OnlineSums
 from pipelines.features.profile import Profiles, decode, encode
-from pipelines.hot_path.learner import OnlineLearner
-from pipelines.hot_path.stage import personalize
 from pipelines.hot_path.worker import StageSettings, Worker, worker_for
-from pipelines.lists.document import PublishedList
 from pipelines.model_sections import ModelConfig
 from pipelines.sections import ListsConfig, ProfileConfig
 from pipelines.stores.connection import connect
-from pipelines.stores.keys import list_key, profile_key
+from pipelines.stores.keys import profile_key
 from pipelines.stores.model import KEPT_PATCHES, ModelStore
+from tests.hot_path.micro_batches import (
+    FakeBatch,
+    a_learner,
+    hash_of,
+    list_of,
+    model_bytes,
+    run,
+    run_stream,
+    some_rows,
+    stage_of,
+    the_sums,
+)
 
 TAG = 77
-LEARNED = ("category_hash", "brand_hash", "context_hash_0", "context_hash_1")
 
 
 @pytest.fixture
 def settings(redis_url) -> StageSettings:
     worker_for.cache_clear()  # each test is a new process
     return StageSettings(redis_url, TAG, ProfileConfig(), ListsConfig(n=3), ModelConfig(), the_sums())
-
-
-def the_sums(version: int = 1) -> OnlineSums:
-    weights = np.zeros((128, 1))
-    weights[1] = 1.0
-    return OnlineSums(version, ("clicks",), weights, np.array([3600.0]))
-
-
-def some_rows(clicks, first_offset=0, partition=0, start_s=1_570_000_000) -> pa.RecordBatch:
-    """Rows of `to_interactions` from (user, item, event id)."""
-    user, item, event_id = zip(*clicks, strict=True)
-    n = len(clicks)
-    return pa.record_batch(
-        {
-            "user": list(user),
-            "item": list(item),
-            "item_hash": pa.array([hash_of(name) for name in item], pa.int64()),
-            "event_hash": pa.array(np.array(event_id, np.int64)),
-            "code": pa.array([1] * n, pa.int64()),
-            "time_s": pa.array([start_s + number for number in event_id], pa.int64()),
-            "ingest_ms": pa.array([0] * n, pa.int64()),
-            "partition": pa.array([partition] * n, pa.int64()),
-            "offset": pa.array(range(first_offset, first_offset + n), pa.int64()),
-            **{name: pa.array([0] * n, pa.int64()) for name in LEARNED},
-        }
-    )
-
-
-def hash_of(name: str) -> int:
-    return int.from_bytes(name.encode().ljust(8, b"\0")[:8], "little") & (2**63 - 1)
-
-
-def run(settings, batch_id, *batches) -> list[dict]:
-    return list(personalize(settings, batch_id, iter(batches)))
-
-
-def list_of(client: Redis, user: str) -> PublishedList | None:
-    document = client.get(list_key(user))
-    return PublishedList.from_json(document) if document else None
 
 
 FIVE = [("u1", f"i{number}", number) for number in range(5)]
@@ -227,42 +195,6 @@ def test_rebuilds_without_end_are_an_error(settings, redis_client, monkeypatch):
         run(settings, 1, some_rows(FIVE[4:], first_offset=4))
 
 
-class FakeBatch:
-    """What the learner asks of a micro-batch."""
-
-    def __init__(self, reports, lineage="query-1"):
-        self._reports, self._lineage = reports, lineage
-        self.sparkSession = self.sparkContext = self
-
-    def toArrow(self):
-        return pa.Table.from_pylist(self._reports)
-
-    def getLocalProperty(self, _name):
-        return self._lineage
-
-
-def a_learner(url, **config) -> OnlineLearner:
-    return OnlineLearner(ModelStore(connect(url)), ModelConfig(**config), on_batch=lambda _: None)
-
-
-def stage_of(batch_id: int) -> list[tuple[str, str, int]]:
-    return [
-        (f"u{user}", f"i{(user + batch_id * step) % 17}", 10 * batch_id + step)
-        for user in range(6)
-        for step in range(3)
-    ]
-
-
-def run_stream(settings, learner, batch_ids) -> None:
-    for batch_id in batch_ids:
-        rows = some_rows(stage_of(batch_id), first_offset=100 * batch_id)
-        learner(FakeBatch(run(settings, batch_id, rows)), batch_id)
-
-
-def model_bytes(settings) -> bytes:
-    return Worker(settings).current_model().to_bytes()
-
-
 def test_workers_follow_the_driver(settings):
     learner = a_learner(settings.redis_url)
     run_stream(settings, learner, range(4))
@@ -302,7 +234,7 @@ def test_a_new_checkpoint_goes_on_with_the_model_under_a_new_lineage(settings):
 
 
 def test_a_worker_that_slept_through_a_snapshot_takes_it(settings):
-    learner = a_learner(settings.redis_url, snapshot_every_batches=2)
+    learner = a_learner(settings.redis_url, ModelConfig(snapshot_every_batches=2))
     run_stream(settings, learner, range(2))
     sleeper = Worker(settings)
     sleeper.current_model()
@@ -312,7 +244,7 @@ def test_a_worker_that_slept_through_a_snapshot_takes_it(settings):
 
 
 def test_a_full_model_is_trimmed_and_the_workers_follow(settings):
-    learner = a_learner(settings.redis_url, max_items=10)
+    learner = a_learner(settings.redis_url, ModelConfig(max_items=10))
     run_stream(settings, learner, range(5))
 
     assert learner._copy.model.n_items <= 10
