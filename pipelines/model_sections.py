@@ -55,14 +55,14 @@ class FactorizationConfig(Section):
     )
     history_half_life_hours: float = Field(24.0 * 45, gt=0, description="an interaction so old says half as much")
     repeat_half_lives_hours: tuple[float, float] = Field(
-        (24.0 * 7, 24.0 * 180), description="of the terms about the user's own earlier interactions with the item"
+        (24.0 * 14, 24.0 * 365), description="of the terms about the user's own earlier interactions with the item"
     )
     negatives: int = Field(256, ge=1, description="items that the mini-batch learns to rank below what was chosen")
     negatives_exponent: float = Field(0.75, ge=0, le=1, description="negatives are drawn by popularity to this power")
     history_dropout: float = Field(0.2, ge=0, lt=1, description="share of the history that an example does not see")
     learning_rate: float = Field(0.1, gt=0, description="AdaGrad step of item, category, brand and context vectors")
-    bias_learning_rate: float = Field(0.1, gt=0, description="the same of the items' biases")
-    term_learning_rate: float = Field(0.1, gt=0, description="the same of the few weights that all items share")
+    bias_learning_rate: float = Field(0.02, gt=0, description="the same of the items' biases")
+    term_learning_rate: float = Field(0.03, gt=0, description="the same of the few weights that all items share")
     l2: float = Field(1e-5, ge=0, description="pull towards 0, of each vector that a step touches")
     initial_scale: float = Field(0.1, gt=0, description="standard deviation of a history vector before it has learned")
     initial_accumulator: float = Field(
