@@ -78,7 +78,7 @@ def _experiment_id(client: MlflowClient, name: str, artifacts: Path | None) -> s
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         try:
-            return str(client.create_experiment(name, artifact_location=artifacts and artifacts.as_uri()))
+            return str(client.create_experiment(name, artifact_location=artifacts.as_uri() if artifacts else None))
         except MlflowException:  # another job was quicker
             experiment = client.get_experiment_by_name(name)
             if experiment is None:
