@@ -24,10 +24,10 @@ def histories(model: Model, table: pd.DataFrame) -> Histories:
     entries = _entries(table)
     items = model.items
     of_id = dict(zip(items.item_id.tolist(), items.index.item.tolist(), strict=True))
-    entries["item"] = [of_id.get(item) for item in entries["item"]]
+    entries["item"] = [of_id.get(item) or text_hash(str(item)) for item in entries["item"]]  # unknown ones count as met
     as_of_ms = _as_of_ms(table, entries)
     is_past = entries["time_ms"].to_numpy() <= as_of_ms[entries["row"].to_numpy()]
-    entries = entries[entries["item"].notna() & is_past].sort_values(["row", "time_ms"], kind="stable")
+    entries = entries[is_past].sort_values(["row", "time_ms"], kind="stable")
     code = entries["event_type"].map(INTERACTION_CODES).to_numpy(np.int64)
     key = entry_keys(entries["time_ms"].to_numpy(np.int64) // 1000, np.arange(len(entries), dtype=np.uint64), code)
     item = np.array(entries["item"].tolist(), np.uint64)  # not through floats: a hash has 64 bits

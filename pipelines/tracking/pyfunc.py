@@ -41,7 +41,7 @@ class RankerModel(PythonModel):
         """One row for each row: `user`, `items` best first, and their `scores`, comparable within the row.
 
         A row is a user as of `as_of_ms`, or of their newest interaction where that is missing. The three history columns are
-        lists of equal length, in any order. Items that the model does not know are passed over, and so is what is later than
+        lists of equal length, in any order. Items that the model does not know say nothing, nor does what is later than
         `as_of_ms`. The columns of `model.context_fields`, here `device` and the like, may be missing.
 
         Raises InputError when a history has lists of unequal length, or an event type that is none.
