@@ -26,7 +26,7 @@ from pipelines.config import Config, load_config
 from pipelines.events.parse import parse_records
 from pipelines.events.rules import CompiledRules, compile_rules
 from pipelines.features.definitions import load_definitions
-from pipelines.features.interactions import learned_columns, to_interactions
+from pipelines.features.interactions import learned_columns, learned_contract, to_interactions
 from pipelines.hot_path.learner import OnlineLearner
 from pipelines.hot_path.spark import with_personalization
 from pipelines.hot_path.worker import StageSettings
@@ -114,7 +114,8 @@ def _hot_path(spark: SparkSession, config: Config, rules: CompiledRules, startin
     settings = StageSettings(
         str(config.redis.url), topic_tag, config.profile, config.lists, config.model, definitions.online()
     )
-    valid = parse_records(_records(spark, config, starting)).where(rules.is_valid)
+    contract = learned_contract(config.events.contract, definitions, config.model)
+    valid = parse_records(_records(spark, config, starting), contract).where(rules.is_valid)
     return with_personalization(to_interactions(valid, *learned_columns(valid, definitions, config.model)), settings)
 
 

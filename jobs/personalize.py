@@ -22,7 +22,7 @@ from pipelines.config import Config
 from pipelines.events.parse import parse_records
 from pipelines.events.rules import compile_rules
 from pipelines.features.definitions import load_definitions
-from pipelines.features.interactions import learned_columns, to_interactions
+from pipelines.features.interactions import learned_columns, learned_contract, to_interactions
 from pipelines.hot_path.learner import OnlineLearner
 from pipelines.hot_path.spark import with_personalization
 from pipelines.hot_path.worker import StageSettings
@@ -58,8 +58,8 @@ def main(config: Config, once: bool) -> None:
     rules = compile_rules(spark, config.validation.suite, config.events.contract.checked)
 
     def reports() -> DataFrame:
-        events = parse_records(topic_format.with_text(records), config.events.contract)
-        valid = events.where(rules.is_valid)
+        contract = learned_contract(config.events.contract, definitions, config.model)
+        valid = parse_records(topic_format.with_text(records), contract).where(rules.is_valid)
         learned = learned_columns(valid, definitions, config.model)
         return with_personalization(to_interactions(valid, *learned), settings)
 

@@ -4,11 +4,12 @@ from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import StringType, StructField
 
 from pipelines.features.counted import field_of
 from pipelines.features.definitions import Definitions
 from pipelines.model_sections import ModelConfig
-from pipelines.schemas import INTERACTION_CODES
+from pipelines.schemas import INTERACTION_CODES, Contract
 
 CATEGORY, BRAND, CONTEXT = "category_hash", "brand_hash", "context_hash"
 
@@ -34,15 +35,26 @@ def to_interactions(events: DataFrame, *more: str | Column) -> DataFrame:
     )
 
 
+def learned_contract(contract: Contract, definitions: Definitions, model: ModelConfig) -> Contract:
+    """Add the fields that the model reads to the contract: to be parsed with the rest, for there is no `extra` on the way."""
+    paths = [definitions.document.fields.get(name, name) for name in _learned_fields(model).values() if name]
+    taken = {name.lower() for name in contract.checked.names}
+    more = [path for path in dict.fromkeys(paths) if path.split(".")[0].lower() not in taken]
+    return Contract((*contract.optional, *(StructField(name, StringType()) for name in more)))
+
+
+def _learned_fields(model: ModelConfig) -> dict[str, str | None]:
+    named = {CATEGORY: model.category_field, BRAND: model.brand_field}
+    return named | {f"{CONTEXT}_{number}": field for number, field in enumerate(model.context_fields)}
+
+
 def learned_columns(events: DataFrame, definitions: Definitions, model: ModelConfig) -> list[Column]:
     """What a model learns from an event besides user, item, type and time, for `to_interactions`.
 
     category_hash, brand_hash, and context_hash_0 … for the fields under `model.context_fields`, in that order: long, 0 where
     the event does not say.
     """
-    named = {CATEGORY: model.category_field, BRAND: model.brand_field}
-    named |= {f"{CONTEXT}_{number}": field for number, field in enumerate(model.context_fields)}
-    return [_hash_of(events, definitions, field).alias(name) for name, field in named.items()]
+    return [_hash_of(events, definitions, field).alias(name) for name, field in _learned_fields(model).items()]
 
 
 def _hash_of(events: DataFrame, definitions: Definitions, field: str | None) -> Column:
