@@ -10,7 +10,9 @@ from pipelines.model_sections import ModelConfig
 from pipelines.tracking.versions import Origin
 from tests.models.builders import NOW_S, a_batch, a_config, learned
 
-VIEWS = [(user, 600 - 60 * place, "product_view", item) for user in range(3) for place, item in enumerate((1, 2, 3 + user))]
+VIEWS = [
+    (user, 600 - 60 * place, "product_view", item) for user in range(3) for place, item in enumerate((1, 2, 3 + user))
+]
 
 
 @dataclass(frozen=True)

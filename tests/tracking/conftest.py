@@ -1,4 +1,4 @@
-"""One embedded MLflow for all tests of the room: making its database takes seconds. Each test has a registered model of its own."""
+"""One embedded MLflow for all tests of the room: making its database takes seconds. Each test has a model of its own."""
 
 import uuid
 

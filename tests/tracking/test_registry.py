@@ -128,7 +128,7 @@ def test_an_interrupted_rollback_has_rolled_back(registry, add, monkeypatch):
 
 
 def test_an_unknown_version_names_those_there_are(registry, add):
-    with pytest.raises(InputError, match="no version '1' of .* there are: none"):
+    with pytest.raises(InputError, match=r"no version '1' of .* there are: none"):
         registry.version("1")
     promote(registry, add())
     for name in ("9", "latests", "previous", "0"):
@@ -158,7 +158,7 @@ def test_other_features_are_promoted_by_force_only(registry, add):
     promote(registry, add())
     other = add(features_version=4)
 
-    with pytest.raises(ModelVersionError, match="features version 4.*--force"):
+    with pytest.raises(ModelVersionError, match=r"features version 4.*--force"):
         promote(registry, other)
     promote(registry, other, is_forced=True)
     assert registry.champion() == other.number
