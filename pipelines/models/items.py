@@ -145,7 +145,7 @@ class Items:
         if len(alive) > self.config.max_items:
             popular = np.argsort(-self.popularity.total[alive, -1], kind="stable")
             alive = np.sort(alive[popular[: int(0.9 * self.config.max_items)]])
-        elif 10 * len(alive) > 9 * len(self):
+        elif 10 * len(alive) >= 9 * len(self):
             return None
         return alive
 
