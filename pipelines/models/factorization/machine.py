@@ -83,7 +83,9 @@ class FactorizationMachine:
     def grow(self, n_new: int, /) -> "FactorizationMachine":
         if not n_new:
             return self
-        return self._with({name: self.tables[name].grown(n_new, self._fm.initial_accumulator) for name in BY_ITEM})
+        new_rows = {name: n_new if name in BY_ITEM else 0 for name in self.tables}
+        start = self._fm.initial_accumulator
+        return self._with({name: table.grown(new_rows[name], start) for name, table in self.tables.items()})
 
     def only(self, column: Ints, /) -> "FactorizationMachine":
         return self._with({name: self.tables[name].only(column) for name in BY_ITEM})
