@@ -18,6 +18,7 @@ from pyspark.sql import DataFrame
 from jobs._options import config_option, once_option
 from jobs._parsing import TopicFormat
 from jobs._spark import job_session
+from jobs._versions import Versions
 from pipelines.config import Config
 from pipelines.events.parse import parse_records
 from pipelines.events.rules import compile_rules
@@ -64,15 +65,23 @@ def main(config: Config, once: bool) -> None:
         return with_personalization(to_interactions(valid, *learned), settings)
 
     heartbeats, tally = HeartbeatStore(client), Tally()
+    checkpoint, replan = config.checkpoint(JOB, "v1"), topic_format.following(reports)
+    versions = Versions(config, online.version, checkpoint)
     learner = OnlineLearner(
         ModelStore(client),
         config.model,
-        lambda figures: heartbeats.beat(JOB, tally.add({"ruleset": rules.ruleset, **figures})),
+        lambda figures: heartbeats.beat(
+            JOB, {**tally.add({"ruleset": rules.ruleset, **figures}), **versions.figures()}
+        ),
+        champions=versions,
+        archive=versions,
     )
-    checkpoint, replan = config.checkpoint(JOB, "v1"), topic_format.following(reports)
     stream = start_stream(reports(), learner, name=JOB, checkpoint=checkpoint, once=once, replan=replan)
     heartbeats.beat(JOB, {"state": "started", "ruleset": rules.ruleset})
-    stream.wait()
+    try:
+        stream.wait()
+    finally:
+        versions.stop()
 
 
 if __name__ == "__main__":

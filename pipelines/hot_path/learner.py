@@ -171,6 +171,7 @@ class OnlineLearner:
             "lineage": copy.lineage,
             "batch_id": copy.batch_id,
             "n_items": copy.model.n_items,
+            "as_of_s": copy.model.as_of_s,
             **copy.state.health.figures(),
         }
 
@@ -179,10 +180,10 @@ class OnlineLearner:
         return {
             "model_items": self._copy.model.n_items,
             "model_version": state.version,
-            "progressive": state.health.figures(),
-            "refused_version": self._refused or None,
+            **{f"progressive_{name}": value for name, value in state.health.figures().items()},
+            "refused_version": self._refused.get("because"),
             "frozen_because": state.frozen_because,
-            "n_freezes": state.n_freezes,
+            "times_frozen": state.n_freezes,
             "examples_per_task": state.examples_per_task,
         }
 

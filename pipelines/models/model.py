@@ -29,6 +29,10 @@ class Model:
         return len(self.items)
 
     @property
+    def as_of_s(self) -> int:
+        return int(self.items.last_s.max(initial=0))
+
+    @property
     def item_ids(self) -> NDArray[np.object_]:
         return self.items.item_id
 

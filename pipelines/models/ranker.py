@@ -78,6 +78,11 @@ class Ranker(Protocol):
     def n_items(self) -> int: ...
 
     @property
+    def as_of_s(self) -> int:
+        """Second of the newest interaction in it; 0 before the first."""
+        ...
+
+    @property
     def item_ids(self) -> NDArray[np.object_]:
         """(I,) names of the items, in the order of the score columns."""
         ...

@@ -19,6 +19,11 @@ def planned_offsets(checkpoint: Path, topic: str) -> Offsets:
     return _end_offsets(checkpoint, topic, _batch_ids(checkpoint / "offsets"))
 
 
+def offsets_after(checkpoint: Path, topic: str, batch_id: int) -> Offsets:
+    """Where a micro-batch ended; empty where its log is not there (any more)."""
+    return _end_offsets(checkpoint, topic, [batch_id]) if (checkpoint / "offsets" / str(batch_id)).exists() else {}
+
+
 def _end_offsets(checkpoint: Path, topic: str, batch_ids: list[int]) -> Offsets:
     if not batch_ids:
         return {}

@@ -108,7 +108,7 @@ def test_a_version_for_other_context_fields_is_refused_and_the_stream_goes_on(se
     run_stream(settings, learner, range(2))
 
     assert learner._copy.state.version is None and learner._copy.model.n_items > 0
-    assert reports[-1]["refused_version"]["version"] == "9" and "context_fields" in str(reports[-1]["refused_version"])
+    assert "context_fields" in reports[-1]["refused_version"]
 
 
 def test_a_number_that_is_none_freezes_learning_on_the_last_good_copy(settings):
@@ -120,7 +120,7 @@ def test_a_number_that_is_none_freezes_learning_on_the_last_good_copy(settings):
     learner(with_sums(run(settings, 2, rows_of(2)), loss=float("nan")), 2)
 
     assert learner._copy.model.to_bytes() == good == model_bytes(settings)
-    assert "not a number" in reports[-1]["frozen_because"] and reports[-1]["n_freezes"] == 1
+    assert "not a number" in reports[-1]["frozen_because"] and reports[-1]["times_frozen"] == 1
 
 
 def test_a_frozen_model_keeps_its_parameters_while_its_catalogue_goes_on(settings):

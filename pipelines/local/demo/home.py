@@ -34,6 +34,7 @@ def written_config(home: Path, config: Config, bootstrap_servers: str, redis_url
             "checkpoint_root": str(home / "checkpoints"),
             "kafka": config.kafka.model_copy(update={"bootstrap_servers": bootstrap_servers}),
             "redis": config.redis.model_copy(update={"url": redis_url}),
+            "tracking": config.tracking.model_copy(update={"root": home / "mlflow"}),
             "validation": config.validation.model_copy(update={"data_docs_root": home / "data_docs"}),
         }
     )
