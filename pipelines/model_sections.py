@@ -62,11 +62,15 @@ class FactorizationConfig(Section):
     history_dropout: float = Field(0.2, ge=0, lt=1, description="share of the history that an example does not see")
     learning_rate: float = Field(0.1, gt=0, description="AdaGrad step of item, category, brand and context vectors")
     bias_learning_rate: float = Field(0.02, gt=0, description="the same of the items' biases")
-    term_learning_rate: float = Field(0.03, gt=0, description="the same of the few weights that all items share")
+    term_learning_rate: float = Field(0.1, gt=0, description="the same of the few weights that all items share")
     l2: float = Field(1e-5, ge=0, description="pull towards 0, of each vector that a step touches")
     initial_scale: float = Field(0.1, gt=0, description="standard deviation of a history vector before it has learned")
     initial_accumulator: float = Field(
         0.1, ge=0, description="AdaGrad's squared gradients at the start: larger makes first steps smaller"
+    )
+    initial_repeat_weights: tuple[float, float, float, float] = Field(
+        (0.0, 0.5, 2.0, 0.5),
+        description="of what the user met before, until it has learned: decayed weight (short, long half-life), once, number",
     )
     popularity_smoothing: float = Field(
         0.1, gt=0, description="added to an item's share of popularity, in parts of an even share, before the logarithm"

@@ -18,10 +18,17 @@ from pipelines.sections import ProfileConfig
 # An invoice is up to hundreds of lines of one second: a user's caps, made for clicks, must let them through.
 PROFILE = ProfileConfig(ring_size=200)
 MODEL = ModelConfig(
-    max_examples_per_user=100,
-    max_examples_per_user_hour=100,
+    max_examples_per_user=30,
+    max_examples_per_user_hour=30,
     expire_after_days=365,
-    factorization=FactorizationConfig(history_items=100),
+    factorization=FactorizationConfig(
+        history_items=170,
+        history_half_life_hours=24 * 180,
+        negatives=512,
+        learning_rate=0.2,
+        term_learning_rate=0.03,
+        initial_repeat_weights=(0.0, 0.0, 0.0, 0.0),
+    ),
 )
 MICRO_BATCH_EVENTS = 256
 MINI_BATCH_EVENTS = 512

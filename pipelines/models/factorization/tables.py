@@ -76,7 +76,8 @@ def empty_tables(config: FactorizationConfig, n_context_fields: int, n_popularit
         "context": Table.zeros(n_context_fields * config.context_rows + 1, d, start),
         "term": Table.zeros(n_popularity_terms + N_REPEAT_TERMS, 1, start),
     }
-    tables["term"].values[:n_popularity_terms] = 1.0 / n_popularity_terms  # before it learns, it ranks by popularity
+    # Before it learns, it ranks by popularity, and what the user met before all others.
+    tables["term"].values[:, 0] = [1.0 / n_popularity_terms] * n_popularity_terms + list(config.initial_repeat_weights)
     return tables
 
 
