@@ -64,7 +64,8 @@ class OnlineLearner:
         figures = _figures(reports)
         if batch_id > self._copy.batch_id:
             self._step(batch_id, _gradients(reports), figures)
-        self._on_batch({"batch_id": batch_id, **figures, **self._about_model()})
+        told = {name: value for name, value in figures.items() if name not in LEARNING_SUMS}
+        self._on_batch({"batch_id": batch_id, **told, **self._about_model()})
 
     def _take_up(self, lineage: str, batch_id: int) -> None:
         """Load the model of this checkpoint; a new checkpoint starts from the model in use, under a name of its own."""
