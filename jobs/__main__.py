@@ -50,6 +50,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "jobs.features",
         "The features of users, items, categories and segments: list them, explain one with its formula.",
     ),
+    "models": (
+        "jobs.models",
+        "The versions of the model: list them, look at one, make one champion, go back, compare two.",
+    ),
     "rules": ("jobs.rules", "The rules that judge every event: list them, explain one, try them on a log."),
     "config": ("jobs.config", "Explain every key of the configuration, with its default and its value here."),
 }

@@ -6,16 +6,19 @@ been. Only which version was champion *before* can be lost: then both aliases na
 """
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pipelines.errors import InputError, ModelVersionError
 from pipelines.models.kinds import from_bytes
-from pipelines.tracking.registry import Registry
 from pipelines.tracking.versions import CHALLENGER, CHAMPION, HIGH, LOW, PREVIOUS, Version
+
+if TYPE_CHECKING:
+    from pipelines.tracking.registry import Registry
 
 JUDGED_BY = "ndcg10_all"
 
 
-def promote(registry: Registry, version: Version, *, is_forced: bool = False) -> Version | None:
+def promote(registry: "Registry", version: Version, *, is_forced: bool = False) -> Version | None:
     """Make `version` champion, and the champion `previous`. Returns the one that was champion, None where there was none.
 
     Raises ModelVersionError when the bytes are not those registered or cannot be read; and, unless it is forced, when the
@@ -36,7 +39,7 @@ def promote(registry: Registry, version: Version, *, is_forced: bool = False) ->
     return champion
 
 
-def rollback(registry: Registry) -> tuple[Version, Version]:
+def rollback(registry: "Registry") -> tuple[Version, Version]:
     """Make `previous` champion, and the champion `previous`. Returns the new champion and the old one.
 
     A second rollback takes back the first. Raises InputError when nothing is called `previous`, or the champion itself is.
@@ -56,12 +59,12 @@ def rollback(registry: Registry) -> tuple[Version, Version]:
     return previous, champion
 
 
-def champion_of(registry: Registry) -> Version | None:
+def champion_of(registry: "Registry") -> Version | None:
     """The champion, None while there is none."""
     return next((version for version in registry.versions() if CHAMPION in version.aliases), None)
 
 
-def check_readable(registry: Registry, version: Version) -> None:
+def check_readable(registry: "Registry", version: Version) -> None:
     """Raise ModelVersionError when the hot path could not go on from this version."""
     data, config = registry.model_bytes(version), registry.model_config(version)
     try:
@@ -72,7 +75,7 @@ def check_readable(registry: Registry, version: Version) -> None:
         raise ModelVersionError(f"version {version.number} holds numbers that are none (NaN); promote another one")
 
 
-def _check_better(registry: Registry, version: Version, champion: Version) -> None:
+def _check_better(registry: "Registry", version: Version, champion: Version) -> None:
     ours, theirs = (each.tags.get("features_version") for each in (version, champion))
     if ours != theirs:
         raise ModelVersionError(
