@@ -20,6 +20,7 @@ PROFILE = ProfileConfig(ring_size=200)
 MODEL = ModelConfig(
     max_examples_per_user=30,
     max_examples_per_user_hour=30,
+    event_weights={"purchase": 1.0},
     expire_after_days=365,
     factorization=FactorizationConfig(
         history_items=170,
