@@ -10,13 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from jobs._ages import age, utc
-from pipelines.tracking.comparison import Difference
+from pipelines.tracking.comparison import Difference, Pairs, changed
 from pipelines.tracking.versions import HIGH, LOW, Version
 
 CONSOLE = Console()
 HEADLINE = "ndcg10_all"
 N_SHOWN = 10
-Pairs = Mapping[str, tuple[object, object]]
 
 
 def print_versions(versions: Sequence[tuple[Version, Mapping[str, float]]], model_name: str) -> None:
@@ -68,12 +67,17 @@ def print_version(
     _print_pairs("parameters", sorted((name, value) for name, value in parameters.items() if name not in of_data))
 
 
-def print_difference(first: Version, second: Version, parameters: Pairs, metrics: Pairs, content: Difference) -> None:
+def print_difference(
+    numbers: tuple[int, int], parameters: Pairs[str], metrics: Pairs[float], content: Difference
+) -> None:
     """What differs, side by side."""
-    for title, pairs in (("parameters", parameters), ("metrics", metrics)):
-        table = Table(title, str(first.number), str(second.number), box=None, header_style="bold", pad_edge=False)
+    told = [dict(figures({name: pair[side] for name, pair in metrics.items()})) for side in (0, 1)]
+    for title, pairs in (("parameters", parameters), ("metrics", changed(*told))):
+        table = Table(
+            title, *(f"version {number}" for number in numbers), box=None, header_style="bold", pad_edge=False
+        )
         for name, values in pairs.items():
-            table.add_row(name, *map(_value, values))
+            table.add_row(name, *(Text(value or "–") for value in values))
         CONSOLE.print(table if pairs else f"{title}: no difference", highlight=False)
     before, after = content.n_items
     CONSOLE.print(f"\n[bold]items[/]  {before:,} → {after:,}", highlight=False)
@@ -93,12 +97,13 @@ def as_json(version: Version) -> dict[str, Any]:
     return {**vars(version), "tags": dict(version.tags), "aliases": list(version.aliases)}
 
 
-def figures(metrics: Mapping[str, float]) -> Iterator[tuple[str, str]]:
-    """Each metric once, with its interval where there is one: `0.331 [0.320, 0.342]`."""
-    for name, value in sorted(metrics.items()):
-        if name.endswith((LOW, HIGH)) and name.removesuffix(LOW).removesuffix(HIGH) in metrics:
+def figures(metrics: Mapping[str, float | None]) -> Iterator[tuple[str, str]]:
+    """Each metric that was measured, once, with its interval where there is one: `0.331 [0.320, 0.342]`."""
+    measured = {name: value for name, value in sorted(metrics.items()) if value is not None}
+    for name, value in measured.items():
+        if name.endswith((LOW, HIGH)) and name.removesuffix(LOW).removesuffix(HIGH) in measured:
             continue
-        bounds = [metrics.get(name + suffix, math.nan) for suffix in (LOW, HIGH)]
+        bounds = [measured.get(name + suffix, math.nan) for suffix in (LOW, HIGH)]
         yield name, f"{value:.4g}" if math.isnan(sum(bounds)) else f"{value:.3f} [{bounds[0]:.3f}, {bounds[1]:.3f}]"
 
 
@@ -115,7 +120,3 @@ def _offsets(tag: str | None) -> str | None:
     if tag is None:
         return None
     return ", ".join(f"partition {partition}: {offset:,}" for partition, offset in json.loads(tag).items()) or "none"
-
-
-def _value(value: object) -> str:
-    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)

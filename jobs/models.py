@@ -114,7 +114,7 @@ def diff_models(config: Config, a: str, b: str, is_json: bool) -> None:
         both = {"versions": [first.number, second.number], "parameters": parameters, "metrics": metrics}
         click.echo(json.dumps(both | vars(content)))
     else:
-        print_difference(first, second, parameters, metrics, content)
+        print_difference((first.number, second.number), parameters, metrics, content)
 
 
 def _registry(config: Config) -> "Registry":

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from pipelines.models.factorization.tables import BY_ITEM, Matrix
 from pipelines.models.model import Model
 
 N_FARTHEST = 5
+Value = TypeVar("Value")
+Pairs = dict[str, tuple[Value | None, Value | None]]
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ def difference(a: Model, b: Model) -> Difference:
     return Difference(sizes, gained, lost, moved, _farthest(of_a["item"], of_b["item"], a.item_ids[shared]))
 
 
-def changed(a: Mapping[str, object], b: Mapping[str, object]) -> dict[str, tuple[object, object]]:
+def changed(a: Mapping[str, Value], b: Mapping[str, Value]) -> Pairs[Value]:
     """Name → both values, where they differ; None where one has none."""
     names = sorted({*a, *b})
     return {name: (a.get(name), b.get(name)) for name in names if a.get(name) != b.get(name)}

@@ -17,6 +17,7 @@ from pipelines.model_sections import ModelConfig
 from pipelines.sections import TrackingConfig
 from pipelines.tracking.connection import Tracking, answered, connect
 from pipelines.tracking.pyfunc import CONFIG, DATA, save
+from pipelines.tracking.run_values import log_metrics, log_parameters
 from pipelines.tracking.versions import CHAMPION, Origin, Version
 
 RANKER = "ranker"  # the folder of the model among the artifacts of its run
@@ -36,14 +37,21 @@ class Registry:
         return cls(connect(config))
 
     def add(
-        self, config: ModelConfig, data: bytes, origin: Origin, example_items: Sequence[str] = EXAMPLE_ITEMS
+        self,
+        config: ModelConfig,
+        data: bytes,
+        origin: Origin,
+        metrics: Mapping[str, float] | None = None,
+        example_items: Sequence[str] = EXAMPLE_ITEMS,
     ) -> Version:
-        """Make a version in a run of its own, which has nothing else."""
+        """Make a version in a run of its own, which has the configuration as parameters, and these metrics."""
         with answered(self.tracking.uri):
             run = self._client.create_run(
                 self.tracking.experiment_id, run_name=f"{origin.kind}, batch {origin.batch_id}"
             )
             try:
+                log_parameters(self._client, run.info.run_id, config.model_dump())
+                log_metrics(self._client, run.info.run_id, metrics or {})
                 version = self.add_to_run(run.info.run_id, config, data, origin, example_items)
             except BaseException:
                 self._client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.FAILED))

@@ -1,6 +1,5 @@
 """A training run as MLflow keeps it: what it was made with, from which data, how it learned, how good it is."""
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,16 +7,15 @@ from datetime import datetime, timezone
 from typing import Any
 
 from matplotlib.figure import Figure
-from mlflow.entities import Metric, Param, RunStatus
+from mlflow.entities import RunStatus
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from pipelines.evaluation.intervals import Interval
 from pipelines.model_sections import ModelConfig
 from pipelines.tracking.connection import answered
 from pipelines.tracking.registry import EXAMPLE_ITEMS, Registry
+from pipelines.tracking.run_values import log_metrics, log_parameters
 from pipelines.tracking.versions import HIGH, LOW, Origin, Version
-
-AT_ONCE = 100  # parameters that MLflow takes in one request; metrics are never more than a few dozen
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,8 @@ class TrainingRun:
 
     def step(self, n_examples: int, metrics: Mapping[str, float]) -> None:
         """Tell how it stands after so many examples: a point of each learning curve."""
-        self._log([Metric(name, float(value), _now_ms(), n_examples) for name, value in metrics.items()])
+        with answered(self._tracking.uri):
+            log_metrics(self._tracking.client, self.run_id, metrics, n_examples)
 
     def measured(self, intervals: Mapping[str, Interval]) -> None:
         """Tell how good it is at the end: `name`, `name_low` and `name_high`."""
@@ -58,7 +57,8 @@ class TrainingRun:
             for name, interval in intervals.items()
             for suffix, value in (("", interval.mean), (LOW, interval.low), (HIGH, interval.high))
         }
-        self._log([Metric(name, float(value), _now_ms(), 0) for name, value in values.items()])
+        with answered(self._tracking.uri):
+            log_metrics(self._tracking.client, self.run_id, values)
 
     def figure(self, name: str, figure: Figure) -> None:
         """Keep a figure as `figures/{name}.png`."""
@@ -70,10 +70,6 @@ class TrainingRun:
     ) -> Version:
         """Make a version of the model of these bytes. It has no alias yet."""
         return self._registry.add_to_run(self.run_id, config, data, origin, example_items)
-
-    def _log(self, metrics: list[Metric]) -> None:
-        with answered(self._tracking.uri):
-            self._tracking.client.log_batch(self.run_id, metrics=metrics)
 
 
 @contextmanager
@@ -93,10 +89,7 @@ def training_run(
     tags = {MLFLOW_PARENT_RUN_ID: parent_run_id} if parent_run_id else {}
     with answered(tracking.uri):
         run_id = tracking.client.create_run(tracking.experiment_id, tags=tags, run_name=name).info.run_id
-        told = {**flat(parameters), **data.parameters()}
-        params = [Param(key, str(value)) for key, value in told.items()]
-        for start in range(0, len(params), AT_ONCE):
-            tracking.client.log_batch(run_id, params=params[start : start + AT_ONCE])
+        log_parameters(tracking.client, run_id, {**parameters, **data.parameters()})
     run, status = TrainingRun(registry, run_id), RunStatus.FAILED
     try:
         yield run
@@ -104,18 +97,6 @@ def training_run(
     finally:
         with answered(tracking.uri):
             tracking.client.set_terminated(run_id, RunStatus.to_string(status))
-
-
-def flat(parameters: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested parameters under dotted names."""
-    pairs: dict[str, Any] = {}
-    for name, value in parameters.items():
-        pairs |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
-    return pairs
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _utc(time_ms: int) -> str:

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pipelines.model_sections import ModelConfig
@@ -24,6 +24,7 @@ class Snapshot:
     config: ModelConfig
     data: bytes
     origin: Origin  # without the offsets where `offsets` finds them
+    metrics: Mapping[str, float] = field(default_factory=dict)  # how good it was then
     offsets: Callable[[], Mapping[str, int]] | None = None  # called in the background
 
 
@@ -101,7 +102,7 @@ class OnlineSnapshots:
     def _register(self, snapshot: Snapshot) -> Version:
         self._registry = self._registry or self._open()
         origin = replace(snapshot.origin, offsets=snapshot.offsets()) if snapshot.offsets else snapshot.origin
-        version = self._registry.add(snapshot.config, snapshot.data, origin)
+        version = self._registry.add(snapshot.config, snapshot.data, origin, snapshot.metrics)
         delete_old_online(self._registry, self._n_kept)
         return version
 

@@ -86,6 +86,13 @@ def test_only_jobs_tests_and_benchmarks_import_the_local_room():
             assert "local" not in rooms_imported(path), path
 
 
+def test_only_the_tracking_room_and_jobs_import_mlflow():
+    """Before anything of MLflow is imported, the room tells it to be silent."""
+    for path in [*python_files("pipelines"), *python_files("benchmarks")]:
+        if not path.is_relative_to(PROJECT / "pipelines/tracking"):
+            assert "mlflow" not in {name.split(".")[0] for name in imported(path)}, path
+
+
 @pytest.mark.parametrize(
     ("text", "only_in"),
     [

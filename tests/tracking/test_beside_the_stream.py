@@ -38,7 +38,7 @@ class Gate:
     def __init__(self):
         self.opened, self.reached, self.batches, self.fails = threading.Event(), threading.Event(), [], False
 
-    def add(self, config, data, origin):
+    def add(self, config, data, origin, metrics):
         self.reached.set()
         self.opened.wait(PATIENCE_S)
         if self.fails:
@@ -79,7 +79,7 @@ def watch(tracking):
 
 def test_a_snapshot_becomes_a_version_with_its_offsets(snapshots, tracking, registry, add):
     parent = add()
-    snapshot = a_snapshot(batch_id=9, offsets=lambda: {"0": 55})
+    snapshot = a_snapshot(batch_id=9, metrics={"progressive_ndcg20": 0.25}, offsets=lambda: {"0": 55})
     snapshot = replace(snapshot, origin=replace(snapshot.origin, parent=parent.number))
     beside = snapshots(registry_later(tracking))
 
@@ -91,6 +91,8 @@ def test_a_snapshot_becomes_a_version_with_its_offsets(snapshots, tracking, regi
         "n_versions": 1, "n_version_failures": 0, "newest_version": version.number, "version_error": None,
     }  # fmt: skip
     assert registry.model_bytes(version) == snapshot.data
+    assert registry.metrics(version) == {"progressive_ndcg20": 0.25}
+    assert registry.parameters(version)["factorization.dimensions"] == "3"
     assert (
         version.parent == parent.number and version.tags["offsets"] == '{"0": 55}' and version.tags["batch_id"] == "9"
     )

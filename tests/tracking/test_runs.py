@@ -8,7 +8,8 @@ import pytest
 from pipelines.errors import InputError
 from pipelines.evaluation.intervals import Interval
 from pipelines.tracking.plots import calibration, coverage, learning_curve, wilson_interval
-from pipelines.tracking.runs import DataVersion, flat, training_run
+from pipelines.tracking.run_values import flat
+from pipelines.tracking.runs import DataVersion, training_run
 from tests.tracking.builders import Facts
 
 DATA = DataVersion({"events": 12, "features/v3/item_features": 4}, 1_570_000_000_000, 1_570_086_400_000, 1_000)
