@@ -49,6 +49,7 @@ class BothStreams:
             "lake_root": str(home / "lake"),
             "checkpoint_root": str(home / "checkpoints"),
             "kafka": {"bootstrap_servers": servers.bootstrap_servers, "topic": topic, "max_offsets_per_trigger": 200},
+            "tracking": {"root": str(home / "mlflow")},
             "redis": {"url": servers.redis_url.replace("/0", f"/{redis_db}")},
             "validation": {
                 "trigger_seconds": 0,
