@@ -8,10 +8,9 @@ import numpy as np
 from pipelines.features.profile import Flags, Ints, Profiles, Words
 from pipelines.hot_path.worker import StageSettings
 from pipelines.lists.document import PublishedList
-from pipelines.lists.selection import top_n
 from pipelines.models.ranker import Histories, Ranker
 
-MAX_SCORES = 2_000_000  # in one block of users: 8 MB of float32
+BLOCK_USERS = 1_024  # ranked together
 
 
 def ranked_lists(
@@ -22,13 +21,10 @@ def ranked_lists(
     due: (U,), U users as in `profiles`; context: (U, F), 0 where it is not known.
     """
     everyone = np.flatnonzero(due)
-    block_users = max(1, MAX_SCORES // max(ranker.n_items, 1))
-    for start in range(0, len(everyone) if ranker.n_items else 0, block_users):
-        users = everyone[start : start + block_users]
-        scores = ranker.score(_histories(profiles, users, context))
-        columns = top_n(scores, settings.lists.n)
-        best = np.take_along_axis(scores, columns, axis=1).tolist()
-        names = ranker.item_ids[columns].tolist()
+    for start in range(0, len(everyone) if ranker.n_items else 0, BLOCK_USERS):
+        users = everyone[start : start + BLOCK_USERS]
+        columns, scores = ranker.best(_histories(profiles, users, context), settings.lists.n)
+        best, names = scores.tolist(), ranker.item_ids[columns].tolist()
         now_ms = time.time_ns() // 1_000_000
         ids = _list_ids(settings, profiles, users)
         for user, items, item_scores, list_id in zip(users.tolist(), names, best, ids, strict=True):

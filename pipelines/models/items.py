@@ -27,6 +27,15 @@ class ItemIndex:
         self._by_hash = np.argsort(item)
         self._sorted = item[self._by_hash]
 
+    def with_new(self, item: Words) -> "ItemIndex":
+        """The index with more items at the end, none of which is in it: without sorting those that are."""
+        grown = ItemIndex(item)
+        place = np.searchsorted(self._sorted, grown._sorted)
+        grown._by_hash = np.insert(self._by_hash, place, len(self) + grown._by_hash)
+        grown._sorted = np.insert(self._sorted, place, grown._sorted)
+        grown.item = np.concatenate([self.item, item])
+        return grown
+
     def __len__(self) -> int:
         return len(self.item)
 
@@ -81,7 +90,7 @@ class Items:
         new = facts.at(column < 0)
         grown = Items(
             self.config,
-            ItemIndex(np.concatenate([self.index.item, new.item])) if len(new.item) else self.index,
+            self.index.with_new(new.item) if len(new.item) else self.index,
             np.concatenate([self.item_id, new.item_id]),
             np.concatenate([self.category, new.category]),
             np.concatenate([self.brand, new.brand]),

@@ -7,10 +7,11 @@ from pipelines.features.fold import Timeline
 from pipelines.features.profile import Ints, Words
 from pipelines.model_sections import ModelConfig
 from pipelines.models.arrays import Arrays, from_bytes, to_bytes
+from pipelines.models.best import best_of_all
 from pipelines.models.items import Items
 from pipelines.models.learnable import capped_rows, sampled
 from pipelines.models.ranker import Gradient, Histories, ItemFacts, Scores, TrainingBatch
-from pipelines.models.scorer import Learned, Scorer
+from pipelines.models.scorer import Learned, Scorer, Selective
 
 COUNTED, FACTS = "counted.", "facts."
 CONFIG = "config"
@@ -51,6 +52,11 @@ class Model:
 
     def score(self, histories: Histories) -> Scores:
         return self.scorer.score(self.items, histories)
+
+    def best(self, histories: Histories, n: int) -> tuple[Ints, Scores]:
+        if isinstance(self.scorer, Selective):
+            return self.scorer.best(self.items, histories, n)
+        return best_of_all(self.score, self.n_items, histories, n)
 
     def popularity(self) -> NDArray[np.float64]:
         return self.items.popularity.total[:, 0]

@@ -27,6 +27,14 @@ class Histories:
     as_of_s: Ints  # (U,) when the list is for, epoch seconds
     context: Words  # (U, F) hash of what each context field says; 0 where that is not known
 
+    def of_users(self, users: slice) -> "Histories":
+        """Of some of the users, who are numbered from 0 again."""
+        first, last = np.searchsorted(self.user, (users.start, users.stop))
+        at = slice(first, last)
+        own = self.user[at] - users.start
+        n_users = users.stop - users.start
+        return Histories(n_users, own, self.key[at], self.item[at], self.as_of_s[users], self.context[users])
+
 
 @dataclass(frozen=True)
 class ItemFacts:
@@ -99,6 +107,14 @@ class Ranker(Protocol):
 
     def score(self, histories: Histories) -> Scores:
         """(U, I) higher is better; comparable within a user only."""
+        ...
+
+    def best(self, histories: Histories, n: int) -> tuple[Ints, Scores]:
+        """(U, min(n, I)) columns and scores of the items with the highest ones, best first.
+
+        Exact, or of a large catalogue nearly so: the scores are, and what is missed is as good as what is there.
+        Equal scores come in an order that depends on the catalogue alone. Memory is bounded, however many users there are.
+        """
         ...
 
     def popularity(self) -> NDArray[np.float64]:

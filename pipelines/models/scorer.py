@@ -1,7 +1,7 @@
 """What tells rankers apart: how they score, and what they learn besides the catalogue. See model.py."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -60,6 +60,15 @@ class Scorer(Protocol):
 
     def is_finite(self) -> bool:
         """Whether every number in it is one."""
+        ...
+
+
+@runtime_checkable
+class Selective(Protocol):
+    """A scorer that knows a quicker way to the best items than the scores of all of them."""
+
+    def best(self, items: Items, histories: Histories, n: int, /) -> tuple[Ints, Scores]:
+        """(U, min(n, I)) columns and scores, best first: see ranker.py."""
         ...
 
 

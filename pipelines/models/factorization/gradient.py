@@ -21,8 +21,10 @@ Rows = tuple[NDArray[np.generic], Matrix]  # distinct rows of a table and their 
 
 @dataclass(frozen=True)
 class _Forward:
-    """What the gradient needs of the way to the scores: vectors by group of candidates."""
+    """What the gradient needs of the way to the scores: the distinct items, and vectors by group of candidates."""
 
+    columns: Ints  # (C,) ascending
+    place: Ints  # (I,) of a column among them
     queries: Matrix  # (B, d)
     chosen: Matrix  # (B, d)
     own: Matrix  # (P, d)
@@ -35,11 +37,15 @@ def gradient_of(side: ItemSide, examples: Examples, negatives: Negatives, pooled
     n_items = len(side.items)
     repeated = repeats(examples.past, n_items, side.config.factorization)
     among = candidates(examples.column, repeated.own, negatives.column, n_items)
+    columns, place = _distinct(among, n_items)
+    vectors = side.vectors(columns)
     forward = _Forward(
+        columns=columns,
+        place=place,
         queries=pooled.queries(side.tables["history"], side.tables["context"]),
-        chosen=side.vectors(among.chosen),
-        own=side.vectors(among.own),
-        negatives=side.vectors(among.negatives),
+        chosen=vectors[place[among.chosen]],
+        own=vectors[place[among.own]],
+        negatives=vectors[place[among.negatives]],
         terms=repeated.terms,
     )
     scores = _scores(side, among, negatives, forward)
@@ -50,6 +56,14 @@ def gradient_of(side: ItemSide, examples: Examples, negatives: Negatives, pooled
         loss=float(loss.sum()),
         loss_of_popularity=_loss_of_popularity(side, among, negatives),
     )
+
+
+def _distinct(among: Candidates, n_items: int) -> tuple[Ints, Ints]:
+    """Columns (C,) of all candidates, ascending, and the place (I,) of a column among them."""
+    is_candidate = np.zeros(n_items, np.bool_)
+    for columns in (among.chosen, among.own, among.negatives):
+        is_candidate[columns] = True
+    return np.flatnonzero(is_candidate), np.cumsum(is_candidate) - 1
 
 
 def _scores(side: ItemSide, among: Candidates, negatives: Negatives, forward: _Forward) -> Scored:
@@ -67,7 +81,8 @@ def _scores(side: ItemSide, among: Candidates, negatives: Negatives, forward: _F
 def _by_table(
     side: ItemSide, among: Candidates, by_score: Scored, forward: _Forward, pooled: Pooling
 ) -> Iterator[tuple[str, Rows]]:
-    columns, of_vectors, of_free = _by_item(among, by_score, forward.queries, len(side.items))
+    columns = forward.columns
+    of_vectors, of_free = _by_item(among, by_score, forward)
     admitted = side.items.is_admitted
     yield "item", _of_items(side, columns, of_vectors, admitted)
     yield "bias", _of_items(side, columns, of_free[:, None], admitted)
@@ -82,11 +97,9 @@ def _by_table(
     yield "term", (np.arange(len(of_terms)), of_terms[:, None])
 
 
-def _by_item(among: Candidates, by_score: Scored, queries: Matrix, n_items: int) -> tuple[Ints, Matrix, Vector]:
-    """Distinct columns of all candidates, and the gradients by their vectors (C, d) and user-free scores (C,)."""
-    columns = np.unique(np.concatenate([among.chosen, among.own, among.negatives]))
-    place = np.full(n_items, -1, np.int64)
-    place[columns] = np.arange(len(columns))
+def _by_item(among: Candidates, by_score: Scored, forward: _Forward) -> tuple[Matrix, Vector]:
+    """The gradients by vectors (C, d) and user-free scores (C,) of the distinct items."""
+    columns, place, queries = forward.columns, forward.place, forward.queries
     example = np.concatenate([np.arange(len(among.chosen)), among.own_row])
     value = np.concatenate([by_score.chosen, by_score.own])
     at = place[np.concatenate([among.chosen, among.own])]
@@ -94,7 +107,7 @@ def _by_item(among: Candidates, by_score: Scored, queries: Matrix, n_items: int)
     of_vectors[place[among.negatives]] += by_score.negatives.T @ queries
     of_free = np.bincount(at, value, len(columns)).astype(np.float32)
     of_free[place[among.negatives]] += by_score.negatives.sum(axis=0)
-    return columns, of_vectors, of_free
+    return of_vectors, of_free
 
 
 def _by_query(among: Candidates, by_score: Scored, forward: _Forward) -> Matrix:

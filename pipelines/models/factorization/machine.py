@@ -1,14 +1,19 @@
 """The factorization machine as a Scorer: how it scores, what it learns from, how a step is applied."""
 
+from functools import partial
+
 import numpy as np
 
 from pipelines.features.profile import Flags, Ints, Words
 from pipelines.model_sections import FactorizationConfig, ModelConfig
 from pipelines.models.arrays import Arrays
+from pipelines.models.best import best_of_all
 from pipelines.models.factorization.examples import context_rows, draw_negatives, examples_of
 from pipelines.models.factorization.gradient import gradient_of
 from pipelines.models.factorization.item_side import ItemSide
-from pipelines.models.factorization.tables import BY_ITEM, Matrix, Table, Vector, empty_tables, joined, random_vectors
+from pipelines.models.factorization.kept import Kept
+from pipelines.models.factorization.pruning import HEAD_ITEMS, Own
+from pipelines.models.factorization.tables import BY_ITEM, Matrix, Table, empty_tables, joined, random_vectors
 from pipelines.models.factorization.user_side import Pooling, Repeats, pooling, repeats
 from pipelines.models.items import Items
 from pipelines.models.past import Past, past_of
@@ -22,7 +27,7 @@ class FactorizationMachine:
     def __init__(self, config: ModelConfig, tables: dict[str, Table]) -> None:
         self._config = config
         self.tables = tables
-        self._scoring: tuple[Matrix, Vector] | None = None  # vectors and user-free scores of all items
+        self._kept = Kept()
 
     @classmethod
     def empty(cls, config: ModelConfig) -> "FactorizationMachine":
@@ -32,15 +37,22 @@ class FactorizationMachine:
 
     def score(self, items: Items, histories: Histories, /) -> Scores:
         side = self._side(items)
-        if self._scoring is None:
-            everything = np.arange(len(items))
-            self._scoring = side.vectors(everything), side.free_scores(everything)
-        vectors, free_scores = self._scoring
+        of_items = self._kept.scores(side)
         queries, repeated = self.user_side(items, histories)
-        scores: Scores = queries @ vectors.T
-        scores += free_scores
+        scores: Scores = queries @ of_items.vectors.T
+        scores += of_items.free
         scores[repeated.own.row, repeated.own.column] += repeated.terms @ side.repeat_weights
         return scores
+
+    def best(self, items: Items, histories: Histories, n: int, /) -> tuple[Ints, Scores]:
+        """Exact in a catalogue of `exact_up_to_items`; in a larger one see pruning.py."""
+        if len(items) <= self._fm.exact_up_to_items or not n <= HEAD_ITEMS // 2 <= len(items) // 4:
+            return best_of_all(partial(self.score, items), len(items), histories, n)
+        side = self._side(items)
+        of_items = self._kept.scores(side)
+        queries, repeated = self.user_side(items, histories)
+        own = Own(repeated.own.row, repeated.own.column, repeated.terms @ side.repeat_weights)
+        return self._kept.shelves(of_items).best(queries, of_items, own, n)
 
     def user_side(self, items: Items, histories: Histories) -> tuple[Matrix, Repeats]:
         """Q (U, d), and the repeat terms of the items met before."""
@@ -77,7 +89,7 @@ class FactorizationMachine:
                 here = row >= 0
                 table.step(row[here], gradient[here], self._rate(name), self._fm.l2)
                 touched[name] = np.union1d(touched[name], row[here])
-        self._scoring = None
+        self._kept.note(touched)
         return self._state_of(touched)
 
     def grow(self, n_new: int, /) -> "FactorizationMachine":
@@ -85,7 +97,9 @@ class FactorizationMachine:
             return self
         new_rows = {name: n_new if name in BY_ITEM else 0 for name in self.tables}
         start = self._fm.initial_accumulator
-        return self._with({name: table.grown(new_rows[name], start) for name, table in self.tables.items()})
+        grown = self._with({name: table.grown(new_rows[name], start) for name, table in self.tables.items()})
+        grown._kept = self._kept.copy()
+        return grown
 
     def only(self, column: Ints, /) -> "FactorizationMachine":
         return self._with({name: self.tables[name].only(column) for name in BY_ITEM})
@@ -93,7 +107,7 @@ class FactorizationMachine:
     def patch(self, state: Arrays, /) -> None:
         for name, table in self.tables.items():
             table.set({part: state[f"{name}.{part}"] for part in ("row", "values", "accumulator")})
-        self._scoring = None
+        self._kept.note({name: state[f"{name}.row"] for name in self.tables})
 
     def state(self) -> Arrays:
         return self._state_of({name: self._learned_rows(table) for name, table in self.tables.items()})
