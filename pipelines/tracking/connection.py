@@ -17,12 +17,13 @@ from pipelines.errors import ServerError
 from pipelines.locks import exclusive
 from pipelines.sections import TrackingConfig
 
-# MLflow's own defaults wait 120 s and try eight times, so that a job would hang for a quarter of an hour.
-_PATIENCE = {
+# For who sets nothing else. MLflow's own defaults wait 120 s and try eight times: a job would hang for a quarter of an hour.
+_SETTINGS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # else it gets among the JSON that a job prints
 }
 _LOUD = ("mlflow", "alembic")
 
@@ -43,7 +44,7 @@ def connect(config: TrackingConfig) -> Tracking:
     Waits for each answer as long as `MLFLOW_HTTP_REQUEST_TIMEOUT` says, by default 10 s, twice. Raises ServerError when
     none comes.
     """
-    for name, value in _PATIENCE.items():
+    for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     for name in _LOUD:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -67,13 +67,13 @@ def test_without_an_instant_the_newest_interaction_is_it():
 def test_an_unknown_item_is_met_but_says_nothing():
     model = learned(*[a_batch(*VIEWS)], config=a_config(factorization={"history_items": 1}))
     known, then_unknown = [(90, "product_view", 1)], [(90, "product_view", 1), (60, "product_view", 99)]
-    table = pd.DataFrame([a_row(*known), a_row(*then_unknown), a_row()])
+    table = pd.DataFrame([a_row(*known), a_row(*then_unknown), a_row(*then_unknown[::-1]), a_row()])
 
     read = histories(model, table)
     scores = model.score(read)
 
-    assert isinstance(read, Histories) and read.item.tolist() == [1, 1, text_hash("i99")]
-    assert scores[1].tolist() == scores[2].tolist() != scores[0].tolist()
+    assert isinstance(read, Histories) and read.item.tolist() == [1, *[1, text_hash("i99")] * 2]
+    assert scores[1].tolist() == scores[2].tolist() == scores[3].tolist() != scores[0].tolist()
 
 
 def test_the_context_is_hashed_as_in_the_stream():

@@ -205,15 +205,16 @@ def test_old_online_versions_leave_with_their_artifacts(registry, add):
     old = [add() for _ in range(3)]
     new = [add() for _ in range(2)]
     promote(registry, old[1])
+    promote(registry, new[1])
     artifacts = [Path(registry._client.get_run(each.run_id).info.artifact_uri.removeprefix("file://")) for each in old]
     assert all(folder.exists() for folder in artifacts)
 
     deleted = delete_old_online(registry, n_kept=2)
 
-    assert [each.number for each in deleted] == [old[2].number, old[0].number]
+    assert [each.number for each in deleted] == [old[0].number]
     kept = {each.number for each in registry.versions()}
-    assert kept == {trained.number, old[1].number, *(each.number for each in new)}
-    assert [folder.exists() for folder in artifacts] == [False, True, False]
+    assert kept == {each.number for each in (trained, *old[1:], *new)}
+    assert [folder.exists() for folder in artifacts] == [False, True, True]
     assert delete_old_online(registry, n_kept=2) == []
 
 
