@@ -24,8 +24,8 @@ class Snapshot:
     config: ModelConfig
     data: bytes
     origin: Origin  # without the offsets where `offsets` finds them
-    metrics: Mapping[str, float] = field(default_factory=dict)  # how good it was then
     offsets: Callable[[], Mapping[str, int]] | None = None  # called in the background
+    metrics: Mapping[str, float] = field(default_factory=dict)  # how good it was then
 
 
 class OnlineSnapshots:
