@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,6 +15,7 @@ from mlflow.pyfunc.model import PythonModel
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.types.schema import Array
 
+from pipelines import __version__
 from pipelines.lists.selection import top_n
 from pipelines.model_sections import ModelConfig
 from pipelines.models.kinds import from_bytes
@@ -22,9 +24,9 @@ from pipelines.tracking.history_table import AS_OF, EVENT_TYPES, ITEMS, TIMES, h
 
 DATA, CONFIG = "model.arrow", "config.json"
 N_ITEMS = 10
-REQUIRED = ("liveshelf", "mlflow", "numpy", "pandas", "pyarrow", "pydantic", "pyspark")
+REQUIRED = ("mlflow", "numpy", "pandas", "pyarrow", "pydantic", "pyspark")
 HISTORY = {ITEMS: DataType.string, EVENT_TYPES: DataType.string, TIMES: DataType.long}
-_CODE = Path(__file__).with_name("pyfunc_code.py")
+CODE = "pyfunc_code.py"
 
 
 class RankerModel(PythonModel):
@@ -59,16 +61,17 @@ def save(folder: Path, config: ModelConfig, data: bytes, example_items: Sequence
     `example_items` are a few item ids for the input example.
     """
     with TemporaryDirectory() as parts:
-        model, described = Path(parts, DATA), Path(parts, CONFIG)
+        model, described, code = Path(parts, DATA), Path(parts, CONFIG), Path(parts, CODE)
+        code.write_bytes(files(__package__).joinpath(CODE).read_bytes())  # of the zip, too, that spark-submit gets
         model.write_bytes(data)
         described.write_text(config.model_dump_json(), encoding="utf-8")
         save_model(
             folder,
-            python_model=str(_CODE),
+            python_model=str(code),
             artifacts={"model": str(model), "config": str(described)},
             signature=signature(config),
             input_example=(input_example(example_items), {"n": 3}),
-            pip_requirements=[f"{name}=={version(name)}" for name in REQUIRED],
+            pip_requirements=[f"liveshelf=={__version__}", *(f"{name}=={version(name)}" for name in REQUIRED)],
         )
 
 

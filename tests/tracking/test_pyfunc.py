@@ -1,5 +1,11 @@
 """The model as a pyfunc: it ranks as the hot path does, from what people write."""
 
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +18,7 @@ from pipelines.tracking.text_hash import text_hash
 from tests.models.builders import NOW_S, a_batch, a_config, best, learned
 from tests.tracking.builders import VIEWS, Facts
 
+PROJECT = Path(__file__).parents[2]
 TEXTS = [*("x" * n for n in range(1, 70)), "item-00001", "Zürich", "日本語の名前です" * 5, "a\x00b"]
 
 
@@ -107,6 +114,31 @@ def test_what_is_saved_takes_its_own_example_with_signature_and_pinned_requireme
     assert "device" in model.metadata.get_input_schema().input_names()
     requirements = (tmp_path / "ranker/requirements.txt").read_text().split()
     assert all("==" in line for line in requirements) and f"numpy=={np.__version__}" in requirements
+
+
+SAVE_FROM_ZIP = """
+import sys
+from pathlib import Path
+import pipelines
+from pipelines.tracking.pyfunc import save
+from tests.tracking.builders import Facts
+assert ".zip" in pipelines.__file__
+save(Path(sys.argv[1]), Facts().config, Facts().data, ["i1"])
+"""
+
+
+def test_a_model_is_saved_where_the_code_came_in_a_zip(tmp_path):
+    """As under spark-submit, on a machine where Liveshelf is not installed."""
+    with zipfile.ZipFile(tmp_path / "pyfiles.zip", "w") as packed:
+        for path in (PROJECT / "pipelines").rglob("*.py"):
+            packed.write(path, path.relative_to(PROJECT))
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path / 'pyfiles.zip'}{os.pathsep}{PROJECT}"}
+
+    subprocess.run(
+        [sys.executable, "-c", SAVE_FROM_ZIP, str(tmp_path / "ranker")], env=environment, cwd=tmp_path, check=True
+    )
+
+    assert "RankerModel" in (tmp_path / "ranker/pyfunc_code.py").read_text()
 
 
 @pytest.mark.spark
