@@ -54,6 +54,7 @@ def gradients_of(model: Model, step: int, tasks) -> list[bytes]:
 def test_a_copy_holds_the_drivers_bytes_from_whenever_it_follows(kind, life, joins_at):
     config = config_of(kind)
     driver, follower, latecomer = empty(config), empty(config), None
+    asked = histories((0, 60, "click", 1), (1, 30, "purchase", 2), n_users=2)
     for step, (rows, known, facts, learns) in enumerate(life):
         if step == joins_at:
             latecomer = from_bytes(config, driver.to_bytes())
@@ -68,10 +69,9 @@ def test_a_copy_holds_the_drivers_bytes_from_whenever_it_follows(kind, life, joi
                 latecomer.patch(patch)
 
         assert follower.to_bytes() == driver.to_bytes()
+        assert follower.score(asked).tobytes() == driver.score(asked).tobytes()
         assert latecomer is None or latecomer.to_bytes() == driver.to_bytes()
         assert driver.is_finite()
-    asked = histories((0, 60, "click", 1), (1, 30, "purchase", 2), n_users=2)
-    assert driver.score(asked).tobytes() == follower.score(asked).tobytes()
 
 
 @pytest.mark.parametrize("kind", KINDS)

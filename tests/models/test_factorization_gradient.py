@@ -95,6 +95,17 @@ def test_the_gradient_of_a_mini_batch_is_the_slope_of_the_weighted_losses_in_eve
         assert np.abs(slopes[table]).max() > 0.01, f"nothing to see in {table}"
 
 
+def test_what_has_the_same_second_is_no_history():
+    model = a_machine(CONFIG)
+    batch = a_batch((0, 0, "click", 1), (0, 0, "purchase", 4), known=[(0, 60, "click", 2)], facts=FACTS)
+
+    examples = examples_of(batch.timeline, np.flatnonzero(batch.timeline.learn), model.items, CONFIG)
+
+    assert model.item_ids[examples.column].tolist() == ["i1", "i4"]
+    assert examples.past.row.tolist() == [0, 1]
+    assert model.item_ids[examples.past.column].tolist() == ["i2", "i2"]
+
+
 def test_what_is_not_known_has_no_gradient():
     model = a_machine(CONFIG)
 
