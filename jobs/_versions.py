@@ -52,7 +52,8 @@ class Versions:
             batch_id=about["batch_id"],
         )
         offsets = partial(self._offsets, about["batch_id"])
-        self._snapshots.offer(Snapshot(self._config.model, model, origin, offsets))
+        metrics = {f"progressive_{name}": value for name, value in about["progressive"].items()}
+        self._snapshots.offer(Snapshot(self._config.model, model, origin, offsets, metrics))
 
     def figures(self) -> dict[str, Any]:
         """For the heartbeat."""

@@ -173,7 +173,7 @@ class OnlineLearner:
             "batch_id": copy.batch_id,
             "n_items": copy.model.n_items,
             "as_of_s": copy.model.as_of_s,
-            **copy.state.health.figures(),
+            "progressive": copy.state.health.figures(),
         }
 
     def _about_model(self) -> dict[str, Any]:
