@@ -9,7 +9,7 @@ import pyarrow as pa
 from pipelines.features.fold import Interactions
 from pipelines.features.interactions import BRAND, CATEGORY, CONTEXT
 from pipelines.features.profile import Ints, Words, entry_keys
-from pipelines.models.ranker import ItemFacts
+from pipelines.models.ranker import ItemFacts, last_told
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Arrivals:
         """What the events say of their items; where they differ, the last one holds."""
         distinct, first, place = np.unique(self.batch.item, return_index=True, return_inverse=True)
         names = np.array(self.item_id.take(pa.array(first)).to_pylist(), dtype=object)
-        told = [_last_told(place, values, len(distinct)) for values in (self.category, self.brand)]
+        told = [last_told(place, values, len(distinct)) for values in (self.category, self.brand)]
         return ItemFacts(distinct, names, *told)
 
     def context_at(self, arrival: Ints) -> Words:
@@ -94,11 +94,3 @@ def of_users(arrivals: Arrivals, users: Sequence[str]) -> Arrivals:
 def _context(rows: pa.Table) -> Words:
     columns = [rows[name].to_numpy().view(np.uint64) for name in rows.schema.names if name.startswith(CONTEXT)]
     return np.stack(columns, axis=1) if columns else np.zeros((len(rows), 0), np.uint64)
-
-
-def _last_told(place: Ints, values: Words, n: int) -> Words:
-    """(n,) the last value other than 0 at each place."""
-    told = np.zeros(n, np.uint64)
-    says = values != 0
-    told[place[says]] = values[says]  # of equal places the last assignment holds
-    return told

@@ -76,7 +76,7 @@ class Model:
         parts = [from_bytes(gradient) for gradient in gradients]
         before = self.n_items
         counted = [_unprefixed(COUNTED, part) for part in parts]
-        facts = _told(parts)
+        facts = ItemFacts.joined([ItemFacts.none(), *(ItemFacts(**_unprefixed(FACTS, part)) for part in parts)])
         self.items = self.items.with_facts(facts, max((int(part["as_of_s"][0]) for part in counted), default=0))
         self.scorer = self.scorer.grow(self.n_items - before)
         touched = [self.find(facts.item), *(self.items.add(part) for part in counted)]
@@ -103,14 +103,6 @@ class Model:
     def to_bytes(self) -> bytes:
         config = {CONFIG: np.array([self.config.meaning()], dtype=object)}
         return to_bytes(config | self.items.state(np.arange(self.n_items)) | self.scorer.state())
-
-
-def _told(parts: list[Arrays]) -> ItemFacts:
-    """What the tasks say of items, each once; where they differ, the last one holds."""
-    facts = [ItemFacts(**_unprefixed(FACTS, part)) for part in reversed(parts)] or [ItemFacts.none()]
-    item = np.concatenate([fact.item for fact in facts])
-    _, first = np.unique(item, return_index=True)
-    return ItemFacts(**{name: np.concatenate([getattr(f, name) for f in facts]) for name in vars(facts[0])}).at(first)
 
 
 def _of_items(counted: Arrays, item: Words) -> Arrays:

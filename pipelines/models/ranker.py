@@ -4,6 +4,7 @@ A learner is split in two: `gradient` runs on the executors, over many events; `
 micro-batch, over what the gradients sum to. What `apply` changed comes back as a patch, which the executors' copies take.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,9 +52,25 @@ class ItemFacts:
         nothing = np.empty(0, np.uint64)
         return cls(nothing, np.empty(0, object), nothing, nothing)
 
+    @classmethod
+    def joined(cls, parts: Sequence["ItemFacts"]) -> "ItemFacts":
+        """Of the items of all parts, each once; of what they say of an item, the last that is not "none" holds."""
+        told = [np.concatenate([getattr(part, name) for part in parts]) for name in ("item", "category", "brand")]
+        distinct, first, place = np.unique(told[0], return_index=True, return_inverse=True)
+        item_id = np.concatenate([part.item_id for part in parts])[first]
+        return cls(distinct, item_id, *(last_told(place, values, len(distinct)) for values in told[1:]))
+
     def at(self, rows: NDArray[np.bool_] | Ints) -> "ItemFacts":
         """Of some of the items."""
         return ItemFacts(self.item[rows], self.item_id[rows], self.category[rows], self.brand[rows])
+
+
+def last_told(place: Ints, values: Words, n: int) -> Words:
+    """(n,) the last value other than 0 at each place."""
+    told = np.zeros(n, np.uint64)
+    says = values != 0
+    told[place[says]] = values[says]  # of equal places the last assignment holds
+    return told
 
 
 @dataclass(frozen=True)

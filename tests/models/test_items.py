@@ -8,6 +8,7 @@ import pytest
 
 from pipelines.models.kinds import KINDS, empty, from_bytes
 from pipelines.models.model import Model
+from pipelines.models.ranker import ItemFacts
 from tests.models.builders import (
     DAY_S,
     NOW_S,
@@ -244,3 +245,12 @@ def test_facts_of_items_that_nobody_touched_are_not_sent():
     learn(model, replace(batch, facts=told))
 
     assert model.n_items == 2 and model.items.category[0] == PHONES
+
+
+def test_what_one_task_says_of_an_item_is_not_lost_to_one_that_says_nothing():
+    told = ItemFacts.joined(
+        [some_facts({1: (5, 0), 2: (0, 0)}), some_facts({1: (0, 7), 3: (8, 9)}), some_facts({3: (6, 0)})]
+    )
+
+    assert told.item.tolist() == [1, 2, 3] and told.item_id.tolist() == ["i1", "i2", "i3"]
+    assert told.category.tolist() == [5, 0, 6] and told.brand.tolist() == [7, 0, 9]
