@@ -15,8 +15,8 @@ HALF_LIVES_PER_LANDMARK = 64  # keeps 2^((t − L)/h) far below the largest floa
 
 
 def decay_factor(age_seconds: NDArray[Any] | float, half_life_seconds: Floats | float) -> Floats:
-    """2^(−age/h), elementwise. A negative age gives a factor above 1; extreme ages give 0, never NaN."""
-    factor: Floats = np.exp2(-np.asarray(age_seconds, dtype=np.float64) / half_life_seconds)
+    """2^(−age/h), elementwise. A negative age gives a factor above 1, at most 2^1000; extreme ages give 0, never NaN."""
+    factor: Floats = np.exp2(np.minimum(-np.asarray(age_seconds, dtype=np.float64) / half_life_seconds, 1000.0))
     return factor
 
 
