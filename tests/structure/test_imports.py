@@ -17,6 +17,7 @@ MAY_IMPORT = {
     **dict.fromkeys(GROUND, GROUND),
     **dict.fromkeys(STAGES, GROUND | STAGES),
     "evaluation": GROUND | STAGES,
+    "training": GROUND | STAGES | {"evaluation"},
     "locks": GROUND,
     **dict.fromkeys(WORLD, GROUND | {"locks"}),
     **dict.fromkeys(STREAMS, GROUND),
