@@ -7,12 +7,14 @@ from pipelines.features.profile import key_time_s
 from pipelines.lists.selection import top_n
 from pipelines.models import best as best_module
 from pipelines.models.factorization import kept, machine, pruning
-from pipelines.models.factorization.item_scores import IN_VECTORS, ItemScores
+from pipelines.models.factorization.item_scores import ItemScores
 from pipelines.models.factorization.item_side import ItemSide
 from pipelines.models.factorization.pruning import Own, Shelves
-from pipelines.models.kinds import KINDS
+from pipelines.models.factorization.tables import Table, empty_tables
+from pipelines.models.items import Items
+from pipelines.models.kinds import KINDS, from_bytes
 from pipelines.models.model import Model
-from tests.models.builders import a_batch, a_config, histories, learn, learned
+from tests.models.builders import a_batch, a_config, histories, learn, learned, some_facts
 
 N = 10
 N_USERS, N_ITEMS, D = 60, 3_000, 8
@@ -33,8 +35,14 @@ def small_shelves(monkeypatch):
 
 
 def some_scores(vectors, free) -> ItemScores:
-    rows = np.zeros(len(free), np.int64)
-    return ItemScores(np.asarray(vectors, np.float32), np.asarray(free, np.float32), rows, rows)
+    """Of items without category and brand."""
+    config, n_items = a_config(factorization={"dimensions": D}), len(free)
+    tables = empty_tables(config.factorization, 0, 3)
+    for name, values in (("item", vectors), ("bias", np.reshape(free, (-1, 1)))):
+        tables[name] = Table(np.asarray(values, np.float32), np.ones(n_items, np.float32))
+    tables["term"].values[:] = 0.0
+    items = Items.none(config).with_facts(some_facts(dict.fromkeys(range(n_items), (0, 0))), 0)
+    return ItemScores.of(ItemSide(config, tables, items))
 
 
 def gaussian(seed: int, *, n_items: int = N_ITEMS, spread: float = 0.3):
@@ -227,46 +235,42 @@ def test_a_list_is_as_long_as_asked_for_or_as_the_catalogue(n):
     assert model.best(histories(n_users=0), n)[0].shape == (0, min(n, model.n_items))
 
 
-def test_what_is_kept_between_lists_is_what_would_be_made_anew():
-    model = a_large_shop()
+@pytest.mark.parametrize("exact_up_to_items", [0, 10_000], ids=["by-parts", "by-vectors"])
+def test_lists_are_made_with_the_parameters_of_now(exact_up_to_items):
+    model = a_large_shop(exact_up_to_items=exact_up_to_items)
     for seed in range(20, 26):
         model.best(asked(), N)  # keeps what it needs
         learn(model, a_shop(seed, first=1 + 40 * (seed % 2)))
-        if seed % 3:
-            learn(model, a_shop(seed + 50, n_items=320))
 
-        side = ItemSide(model.config, model.scorer.tables, model.items)
-        kept_scores, anew = model.scorer._kept.scores(side), ItemScores.of(side)
+        columns, scores = model.best(asked(), N)
 
-        assert all(getattr(kept_scores, name).tobytes() == getattr(anew, name).tobytes() for name in vars(anew))
-
-
-@pytest.mark.parametrize("table", IN_VECTORS)
-def test_a_changed_row_moves_the_items_that_it_is_part_of(table):
-    model = a_large_shop()
-    model.best(asked(), N)
-    side = ItemSide(model.config, model.scorer.tables, model.items)
-
-    side.tables[table].values[3] += 1.0
-    nothing = np.empty(0, np.int64)
-    model.scorer._kept.note(dict.fromkeys(IN_VECTORS, nothing) | {table: np.array([3])})
-
-    assert model.scorer._kept.scores(side).vectors.tobytes() == side.vectors(slice(None)).tobytes()
+        anew = from_bytes(model.config, model.to_bytes()).score(asked())
+        np.testing.assert_allclose(scores, np.take_along_axis(anew, columns, axis=1), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("told", [(3, 0), (0, 3)], ids=["category", "brand"])
 def test_a_category_or_brand_that_is_told_anew_moves_its_item(told):
     model = a_large_shop()
-    before = model.score(asked())
-    batch = a_batch((0, 5, "click", 1), facts={1: told})
-    frozen = model.gradient(batch, 0)
+    before, column = model.score(asked()), model.find(np.array([1], np.uint64))[0]
+    told_anew = model.gradient(a_batch((0, 5, "click", 1), facts={1: told}), 0)
 
-    model.apply([frozen.data], learns=False)
+    model.apply([told_anew.data], learns=False)
 
+    moved = np.abs(model.score(asked()) - before).max(axis=0)
+    assert moved[column] > 10 * np.median(moved)
+
+
+def test_scores_by_parts_are_those_of_the_vectors():
+    model = a_large_shop()
     side = ItemSide(model.config, model.scorer.tables, model.items)
-    column = model.find(np.array([1], np.uint64))
-    np.testing.assert_allclose(model.scorer._kept.scores(side).vectors[column], side.vectors(column))
-    assert (before[:, column] != model.score(asked())[:, column]).any()
+    queries = np.random.default_rng(0).normal(size=(7, side.tables["item"].n_dimensions)).astype(np.float32)
+    scores, columns = ItemScores.of(side), np.array([3, 1, 200])
+
+    by_vectors = scores.of_all(queries, by_parts=False)
+
+    np.testing.assert_allclose(scores.of_all(queries, by_parts=True), by_vectors, rtol=1e-4, atol=1e-5)
+    some = scores.by_parts(scores.asked(queries), np.array([5, 0]), columns)
+    np.testing.assert_allclose(some, by_vectors[[5, 0]][:, columns], rtol=1e-4, atol=1e-5)
 
 
 def test_a_copy_with_new_items_lists_them_and_leaves_the_lists_of_the_model_alone():
@@ -278,6 +282,7 @@ def test_a_copy_with_new_items_lists_them_and_leaves_the_lists_of_the_model_alon
     extended.best(asked(), N)
 
     assert extended.n_items == model.n_items + 30
+    assert extended.scorer._kept._clustering is model.scorer._kept._clustering  # else each copy would cluster
     np.testing.assert_array_equal(model.best(asked(), N)[0], before)
 
 

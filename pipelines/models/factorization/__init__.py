@@ -9,7 +9,7 @@ q_u = Σ_j ŵ_j h_j + context vectors;  p_i = v_i + category + brand
     examples    from a micro-batch to examples and negatives
     loss        sampled softmax, and its gradient by the scores
     gradient    from there back to the tables
-    item_scores vectors and user-free scores of all items, as lists need them
+    item_scores what every list needs of the items, made once after a step
     pruning     the best items of a large catalogue from few candidates
     kept        both of these from one list to the next
     machine     all of it as a Scorer

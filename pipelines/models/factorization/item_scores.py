@@ -1,50 +1,68 @@
-"""What every list needs of the items: vectors and user-free scores, kept from one micro-batch to the next."""
+"""What every list needs of the items, made once after a step: user-free scores, and vectors or the parts that they are sums of.
 
-from collections.abc import Mapping
+A step touches most categories and brands, hence most vectors. In a large catalogue it is dearer to make all of them anew
+than to score a few hundred users by the parts: ⟨q, p⟩ = ⟨q, v⟩ + ⟨q, category⟩ + ⟨q, brand⟩.
+"""
+
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
-import numpy as np
-
-from pipelines.features.profile import Flags, Ints
+from pipelines.features.profile import Ints
 from pipelines.models.factorization.item_side import ItemSide
 from pipelines.models.factorization.tables import Matrix, Vector
 
-IN_VECTORS = ("item", "category", "brand")  # the tables that they are sums of
-ROWS_AT_ONCE = 4_096  # what the three tables give for so many items stays in the processor's cache
+
+class Asked(NamedTuple):
+    """Query vectors of U users, and their inner products with all rows of two tables."""
+
+    queries: Matrix  # (U, d)
+    category: Matrix  # (U, rows)
+    brand: Matrix  # (U, rows)
 
 
 @dataclass(frozen=True)
 class ItemScores:
-    """Of I items, as the tables were at one moment; never changed, so that copies of a model can share it."""
+    """Of I items, between two steps."""
 
-    vectors: Matrix  # (I, d)
+    side: ItemSide
     free: Vector  # (I,)
-    category_row: Ints  # (I,) that the vectors were made with
+    category_row: Ints  # (I,)
     brand_row: Ints  # (I,)
 
     @classmethod
     def of(cls, side: ItemSide) -> "ItemScores":
         """As the tables are now."""
-        d = side.tables["item"].n_dimensions
-        nothing = np.empty(0, np.int64)
-        return cls(np.empty((0, d), np.float32), np.empty(0, np.float32), nothing, nothing).after(side, {})
+        return cls(side, side.free_scores(slice(None)), *side.attribute_rows(slice(None)))
 
-    def after(self, side: ItemSide, changed: Mapping[str, Flags]) -> "ItemScores":
-        """As the tables are now: rows of them have `changed` since, and items have come at the end.
+    @cached_property
+    def vectors(self) -> Matrix:
+        """(I, d)."""
+        return self.side.vectors(slice(None))
 
-        Popularity moves all user-free scores at once; a vector is only made again when something in it has changed.
-        """
-        n_items, known = len(side.items), len(self.free)
-        category_row, brand_row = side.attribute_rows(slice(None))
-        stale = np.ones(n_items, np.bool_)
-        stale[:known] = (category_row[:known] != self.category_row) | (brand_row[:known] != self.brand_row)
-        if changed:
-            stale[:known] |= changed["item"][:known]
-            stale |= changed["category"][category_row] | changed["brand"][brand_row]
-        vectors = np.empty((n_items, self.vectors.shape[1]), np.float32)
-        vectors[:known] = self.vectors
-        rows = np.flatnonzero(stale)
-        for start in range(0, len(rows), ROWS_AT_ONCE):
-            some = rows[start : start + ROWS_AT_ONCE]
-            vectors[some] = side.vectors(some)
-        return ItemScores(vectors, side.free_scores(slice(None)), category_row, brand_row)
+    def asked(self, queries: Matrix) -> Asked:
+        """Prepare to score for the users of `queries` (U, d)."""
+        tables = self.side.tables
+        return Asked(queries, queries @ tables["category"].values.T, queries @ tables["brand"].values.T)
+
+    def by_parts(self, asked: Asked, user: Ints, column: Ints) -> Matrix:
+        """(n, m) scores of items for some of the users."""
+        scores: Matrix = asked.queries[user] @ self.side.tables["item"].values.take(column, axis=0).T
+        scores += asked.category[user[:, None], self.category_row[column]]
+        scores += asked.brand[user[:, None], self.brand_row[column]]
+        scores += self.free[column]
+        return scores
+
+    def of_all(self, queries: Matrix, *, by_parts: bool) -> Matrix:
+        """(U, I) scores of all items for the users of `queries` (U, d)."""
+        if not by_parts:
+            scores: Matrix = queries @ self.vectors.T
+            scores += self.free
+            return scores
+        asked = self.asked(queries)
+        scores = queries @ self.side.tables["item"].values.T
+        for part, row in ((asked.category, self.category_row), (asked.brand, self.brand_row)):
+            for user in range(len(queries)):  # one at a time: what it takes beside the scores stays small
+                scores[user] += part[user].take(row)
+        scores += self.free
+        return scores

@@ -1,12 +1,8 @@
 """What a factorization machine keeps from one list to the next, and when it makes it anew."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
-from pipelines.features.profile import Flags, Ints
-from pipelines.models.factorization.item_scores import IN_VECTORS, ItemScores
+from pipelines.models.factorization.item_scores import ItemScores
 from pipelines.models.factorization.item_side import ItemSide
 from pipelines.models.factorization.pruning import Shelves
 
@@ -30,37 +26,27 @@ class _Clustering:
 
 
 class Kept:
-    """Item scores and shelves of one machine; they are brought up to date when they are asked for."""
+    """Item scores and shelves of one machine; they are made when they are asked for."""
 
     def __init__(self) -> None:
         self._scores: ItemScores | None = None
-        self._is_old = False
-        self._changed: dict[str, Flags] = {}  # rows by table, since the scores were made
         self._clustering = _Clustering()
 
-    def copy(self) -> "Kept":
-        """For a copy of the machine."""
+    def for_copy(self) -> "Kept":
+        """For a machine with more items."""
         other = Kept()
-        other._scores, other._is_old, other._clustering = self._scores, self._is_old, self._clustering
-        other._changed = self._changed  # a row that only the other one changed is read once too often, no more
+        other._clustering = self._clustering
         return other
 
-    def note(self, touched: Mapping[str, Ints]) -> None:
-        """After a step, which changed these rows and all popularity."""
+    def step(self) -> None:
+        """The machine has learned, or popularity has moved."""
+        self._scores = None
         self._clustering.age += 1
-        self._is_old = True
-        for name, flags in self._changed.items():
-            rows = touched[name]
-            flags[rows[rows < len(flags)]] = True  # items beyond came later: what is new is made anyway
 
     def scores(self, side: ItemSide) -> ItemScores:
         """Give the scores of all items of `side` as they are now."""
         if self._scores is None:
             self._scores = ItemScores.of(side)
-        elif self._is_old or len(self._scores.free) != len(side.items):
-            self._scores = self._scores.after(side, self._changed)
-        self._is_old = False
-        self._changed = {name: np.zeros(len(side.tables[name].values), np.bool_) for name in IN_VECTORS}
         return self._scores
 
     def shelves(self, scores: ItemScores) -> Shelves:

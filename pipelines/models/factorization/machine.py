@@ -39,8 +39,7 @@ class FactorizationMachine:
         side = self._side(items)
         of_items = self._kept.scores(side)
         queries, repeated = self.user_side(items, histories)
-        scores: Scores = queries @ of_items.vectors.T
-        scores += of_items.free
+        scores: Scores = of_items.of_all(queries, by_parts=len(items) > self._fm.exact_up_to_items)
         scores[repeated.own.row, repeated.own.column] += repeated.terms @ side.repeat_weights
         return scores
 
@@ -89,7 +88,7 @@ class FactorizationMachine:
                 here = row >= 0
                 table.step(row[here], gradient[here], self._rate(name), self._fm.l2)
                 touched[name] = np.union1d(touched[name], row[here])
-        self._kept.note(touched)
+        self._kept.step()
         return self._state_of(touched)
 
     def grow(self, n_new: int, /) -> "FactorizationMachine":
@@ -98,7 +97,7 @@ class FactorizationMachine:
         new_rows = {name: n_new if name in BY_ITEM else 0 for name in self.tables}
         start = self._fm.initial_accumulator
         grown = self._with({name: table.grown(new_rows[name], start) for name, table in self.tables.items()})
-        grown._kept = self._kept.copy()
+        grown._kept = self._kept.for_copy()
         return grown
 
     def only(self, column: Ints, /) -> "FactorizationMachine":
@@ -107,7 +106,7 @@ class FactorizationMachine:
     def patch(self, state: Arrays, /) -> None:
         for name, table in self.tables.items():
             table.set({part: state[f"{name}.{part}"] for part in ("row", "values", "accumulator")})
-        self._kept.note({name: state[f"{name}.row"] for name in self.tables})
+        self._kept.step()
 
     def state(self) -> Arrays:
         return self._state_of({name: self._learned_rows(table) for name, table in self.tables.items()})

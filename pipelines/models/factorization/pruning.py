@@ -20,7 +20,8 @@ import numpy as np
 
 from pipelines.features.profile import Ints
 from pipelines.lists.selection import top_n
-from pipelines.models.factorization.item_scores import ROWS_AT_ONCE, ItemScores
+from pipelines.models.best import blocks
+from pipelines.models.factorization.item_scores import Asked, ItemScores
 from pipelines.models.factorization.tables import Matrix, Vector, summed
 
 HEAD_ITEMS = 4_096
@@ -28,6 +29,7 @@ SHELF_ITEMS = 512  # at most
 SHELVES_PER_USER = 12  # at most
 ITEMS_PER_CLUSTER = 400
 MOST_CLUSTERS = 512
+ITEMS_AT_ONCE = 4_096
 STEPS, STEP_ITEMS = 10, 8_192  # mini-batches of k-means
 USERS_AT_ONCE = 256
 SEED = 2015
@@ -40,10 +42,10 @@ class Own(NamedTuple):
     column: Ints  # (P,)
     bonus: Vector  # (P,) what repetition adds to the score
 
-    def of_users(self, start: int, end: int) -> "Own":
+    def of_users(self, users: slice) -> "Own":
         """Of some of the users, who are numbered from 0 again."""
-        first, last = np.searchsorted(self.row, (start, end))
-        return Own(self.row[first:last] - start, self.column[first:last], self.bonus[first:last])
+        first, last = np.searchsorted(self.row, (users.start, users.stop))
+        return Own(self.row[first:last] - users.start, self.column[first:last], self.bonus[first:last])
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Shelves:
     @classmethod
     def of(cls, scores: ItemScores) -> "Shelves":
         """Cluster the items as they are now, and cut clusters by user-free score."""
-        free, vectors = scores.free, scores.vectors
+        free, vectors = scores.free, scores.side.vectors(slice(None))
         head = np.sort(np.argpartition(-free, min(HEAD_ITEMS, len(free) - 1))[:HEAD_ITEMS])
         others = np.delete(np.arange(len(free)), head)
         points = np.concatenate([vectors, free[:, None]], axis=1)[others]
@@ -88,10 +90,11 @@ class Shelves:
         """
         sure = np.concatenate([self.head, np.arange(self.n_items, len(scores.free))])
         highest = np.maximum.reduceat(scores.free[self.column], self.start[:-1])
-        search = _Search(self, scores, sure, scores.vectors[sure], highest, n)
-        starts = range(0, max(len(queries), 1), USERS_AT_ONCE)
-        parts = [search.best(queries[a : a + USERS_AT_ONCE], own.of_users(a, a + USERS_AT_ONCE)) for a in starts]
-        return np.concatenate([columns for columns, _ in parts]), np.concatenate([best for _, best in parts])
+        search = _Search(self, scores, sure, scores.side.vectors(sure), highest, n)
+        columns, best = np.empty((len(queries), n), np.int64), np.empty((len(queries), n), np.float32)
+        for users in blocks(len(queries), USERS_AT_ONCE):
+            columns[users], best[users] = search.best(queries[users], own.of_users(users))
+        return columns, best
 
 
 class _Candidates(NamedTuple):
@@ -136,8 +139,9 @@ class _Search:
     def best(self, queries: Matrix, own: Own) -> tuple[Ints, Matrix]:
         head = self._best_of_sure(queries, own)
         least = head.score[self.n - 1 :: self.n]
-        shelved = self._shelved(queries, least, *self._promising(queries, least)).but(own, len(self.scores.free))
-        of_vectors = np.einsum("pd,pd->p", queries[own.row], self.scores.vectors[own.column])
+        user, shelf = self._promising(queries, least)
+        shelved = self._shelved(self.scores.asked(queries), least, user, shelf).but(own, len(self.scores.free))
+        of_vectors = np.einsum("pd,pd->p", queries[own.row], self.scores.side.vectors(own.column))
         met = _Candidates(own.row, own.column, of_vectors + self.scores.free[own.column] + own.bonus)
         return _joined([head, shelved, met]).best(len(queries), self.n)
 
@@ -160,15 +164,14 @@ class _Search:
         user, place = np.nonzero(np.take_along_axis(bound, shelf, axis=1) >= least[:, None])
         return user, shelf[user, place]
 
-    def _shelved(self, queries: Matrix, least: Vector, user: Ints, shelf: Ints) -> _Candidates:
+    def _shelved(self, asked: Asked, least: Vector, user: Ints, shelf: Ints) -> _Candidates:
         """What reaches `least`: shelf by shelf, for all users that look at it."""
         order = np.argsort(shelf, kind="stable")
         user, (distinct, first) = user[order], np.unique(shelf[order], return_index=True)
         found = [_Candidates(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))]
         for s, begin, end in zip(distinct.tolist(), first.tolist(), [*first[1:].tolist(), len(user)], strict=False):
             users, column = user[begin:end], self.shelves.column[self.shelves.start[s] : self.shelves.start[s + 1]]
-            scores = queries[users] @ self.scores.vectors.take(column, axis=0).T
-            scores += self.scores.free[column]
+            scores = self.scores.by_parts(asked, users, column)
             row, place = np.nonzero(scores >= least[users, None])
             found.append(_Candidates(users[row], column[place], scores[row, place]))
         return _joined(found)
@@ -194,7 +197,7 @@ def k_means(points: Matrix, n_clusters: int) -> Matrix:
 def nearest(points: Matrix, centres: Matrix) -> Ints:
     """(n,) which of the centres is nearest to each point."""
     half_squares = np.square(centres).sum(axis=1) / 2
-    parts = [points[at : at + ROWS_AT_ONCE] for at in range(0, max(len(points), 1), ROWS_AT_ONCE)]
+    parts = [points[at : at + ITEMS_AT_ONCE] for at in range(0, max(len(points), 1), ITEMS_AT_ONCE)]
     return np.concatenate([(part @ centres.T - half_squares).argmax(axis=1) for part in parts])
 
 
