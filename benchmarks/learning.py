@@ -23,7 +23,7 @@ from pipelines.sections import ProfileConfig
 
 SHOP = ShopConfig(n_items=10_000, n_events=200_000, n_users=4_000, n_categories=100, events_per_second=1.0)
 EVENTS, FEW, MANY = 600, 80, 6_000  # of a micro-batch: about 500 examples, 60, 5,000
-ROUNDS = 5
+ROUNDS = 20
 AIMS = {"us_per_example": "<= 15"}
 
 
