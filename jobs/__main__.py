@@ -21,6 +21,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Make the features from the events: tables of current values in Delta, ranks and fallback lists in Redis.",
     ),
     "personalize": ("jobs.personalize", "Keep every active user's profile and list fresh: the hot path."),
+    "train_model": (
+        "jobs.train_model",
+        "Train the ranker from what is filed in Delta, judge it by later events, and register it in MLflow.",
+    ),
     "rebuild_profiles": (
         "jobs.rebuild_profiles",
         "Make every profile in Redis anew from what is filed in Delta, while all goes on.",
