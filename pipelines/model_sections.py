@@ -79,7 +79,9 @@ class FactorizationConfig(Section):
     brand_rows: int = Field(4096, ge=2, description="the same for brands")
     context_rows: int = Field(256, ge=2, description="the same for the values of each context field")
     exact_up_to_items: int = Field(
-        20_000, ge=0, description="in a larger catalogue a list is made from a bounded number of candidates for each user"
+        20_000,
+        ge=0,
+        description="in a larger catalogue a list is made from a bounded number of candidates for each user",
     )
 
 

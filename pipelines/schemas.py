@@ -220,7 +220,9 @@ HOT_PATH_REPORT = StructType(
             "event in Kafka → list written, a sample of the events behind the lists",
         ),
         _field("n_examples", LongType(), "choices the model learned from"),
-        _field("loss", DoubleType(), "their log-loss before that, summed, nats; NaN where a number in the gradient is none"),
+        _field(
+            "loss", DoubleType(), "their log-loss before that, summed, nats; NaN where a number in the gradient is none"
+        ),
         _field("loss_of_popularity", DoubleType(), "the same of popularity alone"),
         _field("n_evaluated", LongType(), "choices that were ranked against the whole catalogue before"),
         _field("ndcg", DoubleType(), "their NDCG, summed"),

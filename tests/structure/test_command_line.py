@@ -75,7 +75,9 @@ def test_an_error_we_know_is_one_line_and_no_traceback(tmp_path):
         pytest.param("- a", "expected keys and values, got list", id="not-a-mapping"),
         pytest.param("a: [", "is not YAML", id="not-yaml"),
         pytest.param("model: {event_weights: {view: 1}}", "view: not an interaction", id="unknown-event-type"),
-        pytest.param("model: {mixture: {own_history_share: 0.9}}", "must not add up to more than 1", id="shares-above-one"),
+        pytest.param(
+            "model: {mixture: {own_history_share: 0.9}}", "must not add up to more than 1", id="shares-above-one"
+        ),
         pytest.param("retention: {vacuum_hours: 24}", "greater than or equal to 168, got 24", id="vacuum-too-soon"),
         pytest.param("redis: {url: 'redis://:secret@h:1/0'}", "REDIS_URL", id="password-in-the-file"),
     ],
