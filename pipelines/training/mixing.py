@@ -88,9 +88,7 @@ def _mixed_table(before: Table, parts: Sequence[Table], rows: Sequence[Ints], n_
         at, own = row[told], n * moved[told]
         accumulator[at] += part.accumulator[told] - before.accumulator[at]
         weight[at] += own
-        share = np.divide(
-            own, weight[at], out=np.ones(len(at)), where=weight[at] > 0
-        )  # of a running mean: 1 at the first
-        share = share[:, None].astype(np.float32)
+        # A running mean: the first that moved a row has all of it.
+        share = np.divide(own, weight[at], out=np.ones(len(at)), where=weight[at] > 0)[:, None].astype(np.float32)
         values[at] = (1 - share) * values[at] + share * part.values[told]
     return Table(values, accumulator)
