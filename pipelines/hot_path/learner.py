@@ -105,7 +105,7 @@ class OnlineLearner:
             return False
         try:
             self._copy.model = from_bytes(self._config, promoted.model)
-        except (StateError, pa.ArrowInvalid) as error:
+        except StateError as error:
             self._refused = {"version": promoted.version, "because": str(error)}
             return False
         self._copy.state = LearningState(promoted.version, self._copy.state.examples_per_task)

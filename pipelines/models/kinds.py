@@ -1,4 +1,4 @@
-"""Every kind of ranker by its name in the configuration. A new kind is a Scorer and a line here."""
+"""Every kind of ranker by its name in the configuration. A new kind is a Scorer, a line here and its name in `Kind`."""
 
 from collections.abc import Callable
 
@@ -33,14 +33,17 @@ def empty(config: ModelConfig) -> Model:
 def from_bytes(config: ModelConfig, data: bytes) -> Model:
     """Read what `to_bytes` wrote. What the parameters mean is as it was then; how it learns on is as `config` says.
 
-    Raises pyarrow.ArrowInvalid when `data` is something else, StateError when it was made for other context fields.
+    Raises StateError when `data` is something else, or was made for other context fields.
     """
-    made_with = ModelConfig.model_validate_json(from_arrow(data)[CONFIG][0])
+    try:
+        made_with = ModelConfig.model_validate_json(from_arrow(data)[CONFIG][0])
+        model = empty(config.with_meaning_of(made_with))
+        model.patch(data)
+    except (ValueError, KeyError) as error:  # not Arrow, not a model, or of a version that knew other keys
+        raise StateError(f"{len(data):,} bytes are not a model that this version reads ({error})") from error
     if made_with.context_fields != config.context_fields:
         raise StateError(
             f"the model was made with model.context_fields {', '.join(made_with.context_fields) or 'none'}, the configuration "
             f"has {', '.join(config.context_fields) or 'none'}: set them as they were, or train a model anew"
         )
-    model = empty(config.with_meaning_of(made_with))
-    model.patch(data)
     return model

@@ -8,6 +8,7 @@ import pytest
 from pipelines.hot_path.versions import Promoted
 from pipelines.hot_path.worker import StageSettings, Worker, worker_for
 from pipelines.model_sections import GuardsConfig, ModelConfig
+from pipelines.models.arrays import to_bytes
 from pipelines.models.health import Health
 from pipelines.models.kinds import empty, from_bytes
 from pipelines.sections import ListsConfig, ProfileConfig
@@ -231,3 +232,13 @@ def test_the_state_that_is_published_is_read_as_it_was(settings):
 
     assert follower._copy.state == learner._copy.state
     assert replace(follower._copy.state, version="x") != learner._copy.state
+
+
+@pytest.mark.parametrize("garbage", [b"", b"no model", to_bytes({"a": np.zeros(3)})], ids=["nothing", "text", "arrow"])
+def test_a_version_that_is_no_model_is_refused_and_the_stream_goes_on(settings, garbage):
+    reports = []
+    learner = a_learner(settings.redis_url, CONFIG, champions=Registry(Promoted("9", garbage)), on_batch=reports.append)
+    run_stream(settings, learner, range(2))
+
+    assert learner._copy.state.version is None and learner._copy.model.n_items > 0
+    assert "not a model" in reports[-1]["refused_version"]
