@@ -17,7 +17,7 @@ def list_key(user: str) -> str:
 FEATURES_VERSION = "profiles:features_version"  # of the definitions that all profiles were folded by
 REBUILD_PLAN = "{rebuild}:plan"  # what rebuild_profiles is at
 REBUILD_SLICES = "{rebuild}:slices"  # which slices of the users it has done
-MODEL_HEAD = "model:head"  # the lineage in use
+MODEL_HEAD = "model:v2:head"  # the lineage in use; the version is that of snapshots and patches
 
 
 def snapshot_key(lineage: str) -> str:
