@@ -7,7 +7,6 @@
 """
 
 import time
-from datetime import datetime, timezone
 
 import click
 import numpy as np
@@ -15,6 +14,7 @@ from redis import Redis
 from rich.console import Console
 from rich.table import Table
 
+from jobs._ages import utc
 from jobs._options import config_option
 from pipelines.config import Config
 from pipelines.errors import InputError
@@ -77,7 +77,7 @@ def show_profile(config: Config, user: str) -> None:
     name_of = {code: name for name, code in INTERACTION_CODES.items()}
     table = Table("event time (UTC)", "interaction", "item (64-bit hash)", box=None, header_style="bold")
     for time_s, code, item in zip(key_time_s(profile.key), key_code(profile.key), profile.item, strict=True):
-        table.add_row(_utc(float(time_s)), name_of.get(int(code), f"code {code}"), f"{int(item):016x}")
+        table.add_row(utc(float(time_s)), name_of.get(int(code), f"code {code}"), f"{int(item):016x}")
     CONSOLE.print(table)
 
 
@@ -133,12 +133,8 @@ def _age(as_of_s: float) -> str:
     seconds = time.time() - as_of_s
     for size, unit in ((86_400 * 365, "years"), (86_400, "days"), (3_600, "hours"), (60, "minutes")):
         if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit} ago ({_utc(as_of_s)})"
-    return f"{max(seconds, 0):.1f} seconds ago ({_utc(as_of_s)})"
-
-
-def _utc(time_s: float) -> str:
-    return datetime.fromtimestamp(time_s, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+            return f"{seconds / size:.0f} {unit} ago ({utc(as_of_s)})"
+    return f"{max(seconds, 0):.1f} seconds ago ({utc(as_of_s)})"
 
 
 if __name__ == "__main__":

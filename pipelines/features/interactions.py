@@ -2,12 +2,15 @@
 
 from functools import reduce
 
+import numpy as np
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField
 
 from pipelines.features.counted import field_of
 from pipelines.features.definitions import Definitions
+from pipelines.features.profile import Words
 from pipelines.model_sections import ModelConfig
 from pipelines.schemas import INTERACTION_CODES, Contract
 
@@ -55,6 +58,12 @@ def learned_columns(events: DataFrame, definitions: Definitions, model: ModelCon
     the event does not say.
     """
     return [_hash_of(events, definitions, field).alias(name) for name, field in _learned_fields(model).items()]
+
+
+def context_hashes(rows: pa.Table) -> Words:
+    """(n, F) the context columns of `learned_columns`, as an array."""
+    columns = [rows[name].to_numpy().view(np.uint64) for name in rows.schema.names if name.startswith(CONTEXT)]
+    return np.stack(columns, axis=1) if columns else np.zeros((len(rows), 0), np.uint64)
 
 
 def _hash_of(events: DataFrame, definitions: Definitions, field: str | None) -> Column:

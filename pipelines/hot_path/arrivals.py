@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.features.fold import Interactions
-from pipelines.features.interactions import BRAND, CATEGORY, CONTEXT
+from pipelines.features.interactions import BRAND, CATEGORY, context_hashes
 from pipelines.features.profile import Ints, Words, entry_keys
 from pipelines.models.ranker import ItemFacts, last_told
 
@@ -64,7 +64,7 @@ def read_arrivals(rows: pa.Table, topic_tag: int, partition: int) -> Arrivals:
         item_id=rows["item"].combine_chunks(),
         category=rows[CATEGORY].to_numpy().view(np.uint64),
         brand=rows[BRAND].to_numpy().view(np.uint64),
-        context=_context(rows),
+        context=context_hashes(rows),
         ingest_ms=column["ingest_ms"],
         partition=partition,
     )
@@ -89,8 +89,3 @@ def of_users(arrivals: Arrivals, users: Sequence[str]) -> Arrivals:
         ingest_ms=arrivals.ingest_ms[rows],
         partition=arrivals.partition,
     )
-
-
-def _context(rows: pa.Table) -> Words:
-    columns = [rows[name].to_numpy().view(np.uint64) for name in rows.schema.names if name.startswith(CONTEXT)]
-    return np.stack(columns, axis=1) if columns else np.zeros((len(rows), 0), np.uint64)

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.features.fold import Timeline
-from pipelines.features.interactions import BRAND, CATEGORY, CONTEXT
+from pipelines.features.interactions import BRAND, CATEGORY, context_hashes
 from pipelines.features.profile import Flags, Ints, Words, key_time_s
 from pipelines.features.timelines import KEY, LEARN, USER
 from pipelines.models.ranker import ItemFacts, TrainingBatch
@@ -32,20 +32,18 @@ class Slice:
         Before the first second of a user's rows lie those `reach` rows before, or all there are.
         """
         time_s = key_time_s(self.timeline.key)
-        first_of_second = _first_of_second(self.timeline.user, time_s)
         rows = np.flatnonzero(self.timeline.learn)
         rows = rows[np.argsort(time_s[rows], kind="stable")]
         start = 0
         while start < len(rows):
             end = int(np.searchsorted(time_s[rows], time_s[rows[min(start + n_examples, len(rows)) - 1]], side="right"))
             learned = rows[start:end]
-            yield self._with_history(learned, first_of_second, reach)
+            yield self._with_history(learned, reach)
             start = end
 
-    def _with_history(self, learned: Ints, first_of_second: Ints, reach: int) -> TrainingBatch:
+    def _with_history(self, learned: Ints, reach: int) -> TrainingBatch:
         user = self.timeline.user
-        first_of_user = np.searchsorted(user, user[learned])
-        start = np.maximum(first_of_second[learned] - reach, first_of_user)
+        start = np.maximum(learned - reach, np.searchsorted(user, user[learned]))
         covered = np.zeros(len(user) + 1, np.int64)  # +1 where a learned row's reach begins, −1 after the row
         np.add.at(covered, start, 1)
         np.add.at(covered, learned + 1, -1)
@@ -60,7 +58,7 @@ class Slice:
         context = np.where(part.learn[:, None], self.context[rows], np.uint64(0))
         learned = rows[part.learn]
         by_time = learned[np.argsort(key_time_s(timeline.key[learned]), kind="stable")]
-        return TrainingBatch(part, context, _by_item(self.facts.at(by_time)), max_examples=len(rows))
+        return TrainingBatch(part, context, ItemFacts.joined([self.facts.at(by_time)]), max_examples=len(rows))
 
 
 def read_slice(rows: pa.Table) -> Slice:
@@ -68,27 +66,8 @@ def read_slice(rows: pa.Table) -> Slice:
     hashed = {name: rows[name].to_numpy().view(np.uint64) for name in (USER, KEY, "item_hash", CATEGORY, BRAND)}
     user = np.cumsum(np.diff(hashed[USER], prepend=hashed[USER][:1]) != 0)
     learn = rows[LEARN].to_numpy(zero_copy_only=False)
-    fields = [rows[name].to_numpy().view(np.uint64) for name in rows.schema.names if name.startswith(CONTEXT)]
-    context = np.stack(fields, axis=1) if fields else np.zeros((len(rows), 0), np.uint64)
     item_id = np.array(rows["item"].to_pylist(), dtype=object)
     facts = ItemFacts(hashed["item_hash"], item_id, hashed[CATEGORY], hashed[BRAND])
-    return Slice(Timeline(user, hashed[KEY], hashed["item_hash"], learn), context, facts, rows[USER].to_numpy())
-
-
-def _first_of_second(user: Ints, time_s: Ints) -> Ints:
-    """(M,) the first row that has the same user and second."""
-    begins = (np.diff(user, prepend=-1) != 0) | (np.diff(time_s, prepend=-1) != 0)
-    first: Ints = np.maximum.accumulate(np.where(begins, np.arange(len(user)), 0))
-    return first
-
-
-def _by_item(told: ItemFacts) -> ItemFacts:
-    """What rows in time order say of their items, each once; where they differ, the last one holds."""
-    item, first, place = np.unique(told.item, return_index=True, return_inverse=True)
-    last = []
-    for values in (told.category, told.brand):
-        says = values != 0
-        known = np.zeros(len(item), np.uint64)
-        known[place[says]] = values[says]  # of equal places the last assignment holds
-        last.append(known)
-    return ItemFacts(item, told.item_id[first], *last)
+    return Slice(
+        Timeline(user, hashed[KEY], hashed["item_hash"], learn), context_hashes(rows), facts, rows[USER].to_numpy()
+    )
