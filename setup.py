@@ -14,6 +14,7 @@ CORE = [
     "delta-spark==4.4.0",  # its jar is named in conf/spark-defaults.conf: the two move together
     "deltalake==1.6.6",
     "fastapi==0.165.0",
+    "fastapi-offline==1.7.7",  # the assets of the OpenAPI page
     "filelock==4.3.1",
     "great-expectations==1.24.1",
     "hiredis==3.5.0",
@@ -44,7 +45,6 @@ CORE = [
     'scikit-learn==1.9.1; python_version >= "3.11"',
     'scipy==1.15.3; python_version < "3.11"',
     'scipy==1.17.1; python_version >= "3.11"',
-    "swagger-ui-bundle==1.1.0",
     "tenacity==9.2.1",
     "ua-parser==1.0.2",
     "ua-parser-builtins==202610",
