@@ -1,15 +1,33 @@
-"""shopify."""
+"""Shopify: web pixel events, and the webhooks of orders.
+
+https://shopify.dev/docs/api/web-pixels-api/standard-events
+https://shopify.dev/docs/api/webhooks
+"""
 
 import base64
 import hmac
 from typing import Any
 
-from pipelines.events.adapters.adapted import Adapted, PayloadError
+from pipelines.events.adapters.adapted import Adapted
+from pipelines.events.adapters.payload import Draft, Part
+from pipelines.events.adapters.shopify_orders import add_order
+from pipelines.events.adapters.shopify_pixel import add_pixel_event
 
 
 def adapt_shopify(payload: Any) -> Adapted:
-    """Make events of a payload. Raises PayloadError where it is none of this vendor."""
-    raise PayloadError(f"expected an object, got {type(payload).__name__}")
+    """Make events of a web pixel event, or of `{"topic": …, "payload": …}`: a webhook with its header X-Shopify-Topic.
+
+    A purchase is known by order, product and variant: `orders/create`, `orders/paid` and the pixel's `checkout_completed` of one
+    order are one. All else is known by the pixel's event id. Raises PayloadError where it is neither.
+    """
+    draft = Draft()
+    root = Part.whole(payload, draft)
+    with draft.told():
+        if isinstance(payload.get("topic"), str):
+            add_order(payload["topic"], Part.whole(payload.get("payload"), draft))
+        else:
+            add_pixel_event(root)
+    return draft.adapted()
 
 
 def verify_shopify(body: bytes, signature: str, secret: str) -> bool:
