@@ -41,11 +41,11 @@ def adapt_ga4(payload: Any) -> Adapted:
 
 
 def _add(call: Part, root: Part, user: dict[str, str | None], place: dict[str, str | None]) -> None:
-    name, params = call.text("name") or "", call.part("params")
+    name, params = call.needed_text("name"), call.part("params")
     shared = {
         **user,
         "session_id": params.identifier("session_id") or params.identifier("ga_session_id"),
-        "event_time": call.time_micros("timestamp_micros") or root.time_micros("timestamp_micros"),
+        "event_time": call.time_of_micros("timestamp_micros") or root.time_of_micros("timestamp_micros"),
         "context": {**place, **page_context(params)},
     }
-    add_ga4_event(name, params, Occasion("ga4", root.draft, shared, order_identity(name, params)))
+    add_ga4_event(name, params, Occasion("ga4", name, root.draft, shared, order_identity(name, params)))

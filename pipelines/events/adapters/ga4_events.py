@@ -32,7 +32,7 @@ def add_ga4_event(name: str, params: Part, occasion: Occasion) -> None:
     elif name == "page_view":
         occasion.add("page_view", {"page_title": params.text("page_title")})
     elif name in ("search", "view_search_results"):
-        occasion.add("search", {"query": _needed_query(params)})
+        occasion.add("search", {"query": params.needed_text("search_term")})
     elif name in ("login", "sign_up"):
         _add_identify(name, occasion)
     else:
@@ -58,17 +58,16 @@ def _add_products(name: str, params: Part, occasion: Occasion) -> None:
     if name == "purchase":
         shared["order_id"] = params.text("transaction_id")
     shared_list = params.text("item_list_id") or params.text("item_list_name")
-    places = {id(item): place for place, item in enumerate(items)} if name == "view_item_list" else {}
 
     def read(item: Part) -> Event:
         position = item.position("index")
         return {
             **shared,
-            "item_id": item.needed("item_id"),
+            "item_id": item.needed_id("item_id"),
             "quantity": item.quantity("quantity"),
             "price": item.price("price"),
             "list_id": item.text("item_list_id") or item.text("item_list_name") or shared_list,
-            "position": places.get(id(item)) if position is None else position,
+            "position": item.index if position is None and name == "view_item_list" else position,
             "name": item.text("item_name"),
             "brand": item.text("item_brand"),
             "category": item.text("item_category"),
@@ -76,13 +75,6 @@ def _add_products(name: str, params: Part, occasion: Occasion) -> None:
         }
 
     occasion.add_each(EVENT_TYPES[name], items, read)
-
-
-def _needed_query(params: Part) -> str:
-    query = params.text("search_term")
-    if query is None:
-        raise UnusableError(params.path("search_term"), "a search without a query says nothing")
-    return query
 
 
 def _add_identify(name: str, occasion: Occasion) -> None:

@@ -40,10 +40,10 @@ def _add(push: Part) -> None:
         "user_id": push.identifier("user_id"),
         "anonymous_id": push.identifier("client_id") or push.identifier("anonymous_id"),
         "session_id": push.identifier("session_id") or push.identifier("ga_session_id"),
-        "event_time": push.time("event_time") or push.time_ms("event_time_ms"),
+        "event_time": push.time("event_time") or push.time_of_ms("event_time_ms"),
         "context": page_context(push),
     }
     own = push.text("event_id")
     identity = order_identity(name, params) or (() if own is None else ("event", own))
     # one vendor for both transports: a purchase told by the page and by the server is one
-    add_ga4_event(name, params, Occasion("ga4", push.draft, shared, identity))
+    add_ga4_event(name, params, Occasion("ga4", name, push.draft, shared, identity))

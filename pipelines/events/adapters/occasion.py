@@ -20,6 +20,7 @@ class Occasion:
     """
 
     vendor: str
+    name: str  # what the vendor calls it
     draft: Draft
     shared: Event = field(default_factory=dict)
     identity: tuple[str, ...] = ()
@@ -31,7 +32,7 @@ class Occasion:
         """
         event = without_none({"event_type": event_type, **self.shared, **(own or {})})
         if "user_id" not in event and "anonymous_id" not in event:
-            raise UnusableError(event_type, "names no user and no visitor, so it belongs to no profile")
+            raise UnusableError(self.name, "names no user and no visitor, so it belongs to no profile")
         if self.identity:
             content = [*self.identity, event_type, event.get("item_id"), event.get("variant_id"), again]
         else:

@@ -1,27 +1,33 @@
 """Reading a payload, part by part: what is there and of the right kind, and a note of what is not."""
 
-import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
-from typing import Any
-
-from pydantic import TypeAdapter, ValidationError
+from typing import Any, TypeVar
 
 from pipelines.events.adapters.adapted import Adapted, Event, Ignored, PayloadError
-from pipelines.events.adapters.values import WELL_FORMED_ID, as_number, as_text, as_whole_number, iso_utc, shown
+from pipelines.events.adapters.values import (
+    MAX_POSITION,
+    MAX_PRICE,
+    MAX_QUANTITY,
+    MAX_TEXT_CHARS,
+    as_currency,
+    as_id,
+    as_position,
+    as_price,
+    as_quantity,
+    as_text,
+    as_time,
+    as_time_of_micros,
+    as_time_of_ms,
+    shown,
+)
 
-MAX_TEXT_CHARS = 2_048
 MAX_ENTRIES = 5_000  # events and notes of one payload: a megabyte of `{},` must not become gigabytes
-MAX_PRICE = 1e10
-MAX_QUANTITY = 1_000_000
-MAX_POSITION = 100_000
-MIN_MICROS, MAX_MICROS = 946_684_800_000_000, 253_402_300_799_999_999  # the years 2000 to 9999
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_DATED = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}")
-_TIMES = TypeAdapter(datetime)
+_T = TypeVar("_T")
+_TEXT = f"a text of at most {MAX_TEXT_CHARS:,} characters"
+_ID = "an id: 1 to 128 characters, no blank, control character or double quote"
 
 
 class UnusableError(Exception):
@@ -79,8 +85,9 @@ class Part:
     noted in the draft with its path.
     """
 
-    def __init__(self, value: Mapping[str, Any], path: str, draft: Draft) -> None:
+    def __init__(self, value: Mapping[str, Any], path: str, draft: Draft, index: int = 0) -> None:
         self._value, self._path, self.draft = value, path, draft
+        self.index = index  # its place in the array that it is an entry of, from 0
 
     @classmethod
     def whole(cls, payload: Any, draft: Draft) -> "Part":
@@ -101,126 +108,88 @@ class Part:
         """The object under this name; where there is none, an empty one."""
         value = self._value.get(name)
         if value is not None and not isinstance(value, dict):
-            self._note(name, "an object")
+            self.draft.ignore(self.path(name), f"expected an object, got {shown(value)}")
         return Part(value if isinstance(value, dict) else {}, self.path(name), self.draft)
 
     def parts(self, name: str) -> list["Part"]:
         """The objects of the array under this name; what is no object in it is noted."""
         value = self._value.get(name)
         if value is not None and not isinstance(value, list):
-            self._note(name, "an array")
+            self.draft.ignore(self.path(name), f"expected an array, got {shown(value)}")
         found = []
         for index, entry in enumerate(value if isinstance(value, list) else []):
             path = f"{self.path(name)}[{index}]"
             if isinstance(entry, dict):
-                found.append(Part(entry, path, self.draft))
+                found.append(Part(entry, path, self.draft, index))
             else:
                 self.draft.ignore(path, f"expected an object, got {shown(entry)}")
         return found
-
-    def text(self, name: str) -> str | None:
-        """A text of at most MAX_TEXT_CHARS; a whole number is one too."""
-        value = self._value.get(name)
-        if value is None or value == "":
-            return None
-        text = as_text(value)
-        if text is None or len(text) > MAX_TEXT_CHARS:
-            self._note(name, f"a text of at most {MAX_TEXT_CHARS:,} characters")
-            return None
-        return text
-
-    def identifier(self, name: str) -> str | None:
-        """An id as text: 1 to 128 characters without blanks, control characters and double quotes; or a whole number."""
-        value = self._value.get(name)
-        if value is None or value == "":
-            return None
-        text = as_text(value)
-        if text is None or not WELL_FORMED_ID.match(text):
-            self._note(name, "an id: 1 to 128 characters, no blank, control character or double quote")
-            return None
-        return text
-
-    def needed(self, name: str, *others: str) -> str:
-        """The id under the first of these names that has one. Raises UnusableError where none has."""
-        for candidate in (name, *others):
-            if (found := self.identifier(candidate)) is not None:
-                return found
-        raise UnusableError(self.path(name), "has no id that can be used, and without one there is no event")
-
-    def price(self, name: str) -> float | None:
-        """An amount of money: a number of 0 or more, also as text."""
-        value = self._value.get(name)
-        number = as_number(value)
-        if value is None or value == "":
-            return None
-        if number is None or not 0 <= number <= MAX_PRICE:
-            self._note(name, f"an amount from 0 to {MAX_PRICE:,.0f}")
-            return None
-        return abs(number)  # -0.0 is none
-
-    def quantity(self, name: str) -> int | None:
-        """Pieces: a whole number from 1, also as text."""
-        return self._whole_number(name, 1, MAX_QUANTITY)
-
-    def position(self, name: str) -> int | None:
-        """A rank: a whole number from 0, also as text."""
-        return self._whole_number(name, 0, MAX_POSITION)
-
-    def currency(self, name: str) -> str | None:
-        """Three letters, in capitals."""
-        value = self._value.get(name)
-        if value is None or value == "":
-            return None
-        if not isinstance(value, str) or not re.fullmatch("[A-Za-z]{3}", value):
-            self._note(name, "three letters, as in ISO 4217")
-            return None
-        return value.upper()
 
     def flag(self, name: str) -> bool:
         """Whether it is true; anything but true is not."""
         return self._value.get(name) is True
 
+    def text(self, name: str) -> str | None:
+        """A text; a whole number is one too."""
+        return self._optional(name, as_text, _TEXT)
+
+    def identifier(self, name: str) -> str | None:
+        """An id, as text."""
+        return self._optional(name, as_id, _ID)
+
+    def price(self, name: str) -> float | None:
+        """An amount of money, also given as text."""
+        return self._optional(name, as_price, f"an amount from 0 to {MAX_PRICE:,.0f}")
+
+    def quantity(self, name: str) -> int | None:
+        """Pieces."""
+        return self._optional(name, as_quantity, f"a whole number from 1 to {MAX_QUANTITY:,}")
+
+    def position(self, name: str) -> int | None:
+        """A rank, as it is given."""
+        return self._optional(name, as_position, f"a whole number from 0 to {MAX_POSITION:,}")
+
+    def currency(self, name: str) -> str | None:
+        """Three letters, in capitals."""
+        return self._optional(name, as_currency, "three letters, as in ISO 4217")
+
+    def needed_text(self, name: str) -> str:
+        """The text under this name. Raises UnusableError where there is none."""
+        return self._needed((name,), as_text, _TEXT)
+
+    def needed_id(self, *names: str) -> str:
+        """The id under the first of these names that is there. Raises UnusableError where none is, or it is no id."""
+        return self._needed(names, as_id, _ID)
+
     def time(self, name: str) -> str | None:
-        """ISO 8601, UTC where it names no zone, as ISO 8601 in UTC. Raises UnusableError where it cannot be read."""
-        value = self._value.get(name)
-        if value is None or value == "":
-            return None
+        """ISO 8601, as ISO 8601 in UTC. Raises UnusableError where it cannot be read: a time that was told is not guessed."""
+        return self._read(name, as_time, "a time as ISO 8601")
+
+    def time_of_micros(self, name: str) -> str | None:
+        """Epoch microseconds, as ISO 8601 in UTC. Raises UnusableError where they cannot be that."""
+        return self._read(name, as_time_of_micros, "epoch microseconds after the year 2000")
+
+    def time_of_ms(self, name: str) -> str | None:
+        """Epoch milliseconds, as ISO 8601 in UTC. Raises UnusableError where they cannot be that."""
+        return self._read(name, as_time_of_ms, "epoch milliseconds after the year 2000")
+
+    def _needed(self, names: tuple[str, ...], convert: Callable[[Any], str | None], expected: str) -> str:
+        for name in names:
+            if (found := self._read(name, convert, expected)) is not None:
+                return found
+        raise UnusableError(self.path(names[0]), "is missing, and without it there is no event")
+
+    def _optional(self, name: str, convert: Callable[[Any], _T | None], expected: str) -> _T | None:
         try:
-            if not isinstance(value, str) or not _DATED.match(value):
-                raise ValueError
-            moment = _TIMES.validate_python(value)
-            moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-            return iso_utc(moment.astimezone(timezone.utc))
-        except (ValidationError, ValueError, OverflowError):
-            raise UnusableError(self.path(name), f"expected a time as ISO 8601, got {shown(value)}") from None
+            return self._read(name, convert, expected)
+        except UnusableError as error:
+            self.draft.ignore(error.path, f"{error.reason}; left out")
+            return None
 
-    def time_micros(self, name: str) -> str | None:
-        """Epoch microseconds, also as text, as ISO 8601 in UTC. Raises UnusableError where they cannot be that."""
-        return self._epoch(name, "microseconds", 1)
-
-    def time_ms(self, name: str) -> str | None:
-        """Epoch milliseconds, also as text, as ISO 8601 in UTC. Raises UnusableError where they cannot be that."""
-        return self._epoch(name, "milliseconds", 1_000)
-
-    def _epoch(self, name: str, unit: str, micros_each: int) -> str | None:
+    def _read(self, name: str, convert: Callable[[Any], _T | None], expected: str) -> _T | None:
         value = self._value.get(name)
         if value is None or value == "":
             return None
-        number = as_whole_number(value)
-        micros = None if number is None else number * micros_each
-        if micros is None or not MIN_MICROS <= micros <= MAX_MICROS:
-            raise UnusableError(self.path(name), f"expected epoch {unit} after the year 2000, got {shown(value)}")
-        return iso_utc(_EPOCH + timedelta(microseconds=micros))
-
-    def _whole_number(self, name: str, least: int, most: int) -> int | None:
-        value = self._value.get(name)
-        if value is None or value == "":
-            return None
-        number = as_whole_number(value)
-        if number is None or not least <= number <= most:
-            self._note(name, f"a whole number from {least} to {most:,}")
-            return None
-        return number
-
-    def _note(self, name: str, expected: str) -> None:
-        self.draft.ignore(self.path(name), f"expected {expected}, got {shown(self._value.get(name))}; left out")
+        if (found := convert(value)) is None:
+            raise UnusableError(self.path(name), f"expected {expected}, got {shown(value)}")
+        return found

@@ -90,7 +90,7 @@ def _add(call: Part, context: Part) -> None:
 
 def _occasion(call: Part, context: Part) -> Occasion:
     page, properties = context.part("page"), call.part("properties")
-    message = call.text("messageId")
+    name, message = call.text("event") or call.text("type") or "", call.text("messageId")
     shared = {
         "user_id": call.identifier("userId"),
         "anonymous_id": call.identifier("anonymousId"),
@@ -102,7 +102,7 @@ def _occasion(call: Part, context: Part) -> Occasion:
             "referrer": page.text("referrer") or (properties.text("referrer") if call.text("type") == "page" else None),
         },
     }
-    return Occasion("segment", call.draft, shared, () if message is None else ("message", message))
+    return Occasion("segment", name, call.draft, shared, () if message is None else ("message", message))
 
 
 def _add_track(call: Part, properties: Part, occasion: Occasion) -> None:
@@ -113,10 +113,7 @@ def _add_track(call: Part, properties: Part, occasion: Occasion) -> None:
     elif name in SEVERAL_PRODUCTS:
         _add_products(name, properties, occasion)
     elif name == "Products Searched":
-        query = properties.text("query")
-        if query is None:
-            raise UnusableError(properties.path("query"), "a search without a query says nothing")
-        occasion.add("search", {"query": query})
+        occasion.add("search", {"query": properties.needed_text("query")})
     else:
         reason = NO_COUNTERPART.get(name, "is none of the events that are read here")
         call.draft.ignore(name[:100] or call.path("event"), reason)
@@ -128,13 +125,12 @@ def _add_products(name: str, properties: Part, occasion: Occasion) -> None:
         raise UnusableError(properties.path("products"), f"{name} without products says nothing")
     order = properties.text("order_id") if name == "Order Completed" else None
     if order is not None:
-        occasion = Occasion("segment", occasion.draft, occasion.shared, ("order", order))
-    places = {} if order else {id(product): place for place, product in enumerate(products)}
+        occasion = Occasion("segment", occasion.name, occasion.draft, occasion.shared, ("order", order))
 
     def read(product: Part) -> Event:
         own = {**_product(product, properties), "order_id": order}
         if SEVERAL_PRODUCTS[name] == "impression" and own["position"] is None:
-            own["position"] = places[id(product)]
+            own["position"] = product.index
         return own
 
     occasion.add_each(SEVERAL_PRODUCTS[name], products, read)
@@ -143,7 +139,7 @@ def _add_products(name: str, properties: Part, occasion: Occasion) -> None:
 def _product(product: Part, properties: Part) -> Event:
     position = product.position("position")
     return {
-        "item_id": product.needed("product_id", "sku"),
+        "item_id": product.needed_id("product_id", "sku"),
         "quantity": product.quantity("quantity"),
         "price": product.price("price"),
         "currency": properties.currency("currency"),

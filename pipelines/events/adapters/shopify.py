@@ -23,8 +23,8 @@ def adapt_shopify(payload: Any) -> Adapted:
     draft = Draft()
     root = Part.whole(payload, draft)
     with draft.told():
-        if isinstance(payload.get("topic"), str):
-            add_order(payload["topic"], Part.whole(payload.get("payload"), draft))
+        if root.has("topic"):
+            add_order(root.needed_text("topic"), Part.whole(payload.get("payload"), draft))
         else:
             add_pixel_event(root)
     return draft.adapted()

@@ -20,7 +20,7 @@ def add_order(topic: str, order: Part) -> None:
         return
     if order.flag("test"):
         raise UnusableError("test", "is a test order: nobody wanted anything")
-    order_id = bare_id(order.needed("id", "admin_graphql_api_id"))
+    order_id = bare_id(order.needed_id("id", "admin_graphql_api_id"))
     shared = {
         "user_id": shopify_id(order.part("customer"), "id"),
         "event_time": order.time("processed_at") or order.time("created_at"),
@@ -34,7 +34,7 @@ def add_order(topic: str, order: Part) -> None:
 
     def read(line: Part) -> Event:
         return {
-            "item_id": bare_id(line.needed("product_id")),
+            "item_id": bare_id(line.needed_id("product_id")),
             "variant_id": shopify_id(line, "variant_id"),
             "quantity": line.quantity("quantity"),
             "price": line.price("price"),
@@ -53,7 +53,7 @@ def order_occasion(order: Part, shared: Event, order_id: str) -> Occasion:
     """An order, whoever tells of it. Raises UnusableError for one that belongs to nobody."""
     if shared.get("user_id") is None and shared.get("anonymous_id") is None:
         raise UnusableError(order.path("customer.id"), "an order without a customer belongs to no profile")
-    return Occasion("shopify", order.draft, shared, ("order", order_id))
+    return Occasion("shopify", "order", order.draft, shared, ("order", order_id))
 
 
 def shopify_id(part: Part, name: str) -> str | None:

@@ -29,7 +29,7 @@ def add_pixel_event(event: Part) -> None:
     elif name == "collection_viewed":
         _add_collection(data.part("collection"), occasion)
     elif name == "search_submitted":
-        _add_search(data.part("searchResult"), occasion)
+        occasion.add("search", {"query": data.part("searchResult").needed_text("query")})
     elif name in _CART_EVENTS:
         line = data.part("cartLine")
         occasion.add(_CART_EVENTS[name], {**_variant(line.part("merchandise")), "quantity": line.quantity("quantity")})
@@ -49,7 +49,7 @@ def _occasion(event: Part) -> Occasion:
         "event_time": event.time("timestamp"),
         "context": {"page_url": document.part("location").text("href"), "referrer": document.text("referrer")},
     }
-    return Occasion("shopify", event.draft, shared, () if own is None else ("event", own))
+    return Occasion("shopify", event.text("name") or "", event.draft, shared, () if own is None else ("event", own))
 
 
 def _add_collection(collection: Part, occasion: Occasion) -> None:
@@ -57,22 +57,14 @@ def _add_collection(collection: Part, occasion: Occasion) -> None:
     if not variants:
         raise UnusableError(collection.path("productVariants"), "a collection without products shows nothing")
     list_id = shopify_id(collection, "id")
-    places = {id(variant): place for place, variant in enumerate(variants)}
     occasion.add_each(
-        "impression", variants, lambda part: {**_variant(part), "list_id": list_id, "position": places[id(part)]}
+        "impression", variants, lambda part: {**_variant(part), "list_id": list_id, "position": part.index}
     )
-
-
-def _add_search(result: Part, occasion: Occasion) -> None:
-    query = result.text("query")
-    if query is None:
-        raise UnusableError(result.path("query"), "a search without a query says nothing")
-    occasion.add("search", {"query": query})
 
 
 def _add_checkout(checkout: Part, occasion: Occasion) -> None:
     order, lines = checkout.part("order"), checkout.parts("lineItems")
-    order_id = bare_id(order.needed("id"))
+    order_id = bare_id(order.needed_id("id"))
     if not lines:
         raise UnusableError(checkout.path("lineItems"), "an order without lines says nothing")
     customer = shopify_id(order.part("customer"), "id")
@@ -87,7 +79,7 @@ def _add_checkout(checkout: Part, occasion: Occasion) -> None:
 def _variant(variant: Part) -> Event:
     product, price = variant.part("product"), variant.part("price")
     return {
-        "item_id": bare_id(product.needed("id")),
+        "item_id": bare_id(product.needed_id("id")),
         "variant_id": shopify_id(variant, "id"),
         "price": price.price("amount"),
         "currency": price.currency("currencyCode"),
