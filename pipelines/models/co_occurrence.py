@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipelines.features.decay import decay_factor, landmark_for
 from pipelines.features.profile import Flags, Ints
+from pipelines.models.spare import lengthened
 
 Slots = NDArray[np.int32]
 Weights = NDArray[np.float32]
@@ -42,14 +43,9 @@ class CoOccurrence:
         return cls(np.full(shape, EMPTY, np.int32), np.zeros(shape, np.float32), 0.0, half_life_s)
 
     def grown(self, n_new: int) -> "CoOccurrence":
-        """The same with `n_new` more items that have no neighbours."""
-        more = CoOccurrence.empty(n_new, self.neighbour.shape[1], self.half_life_s)
-        return CoOccurrence(
-            np.concatenate([self.neighbour, more.neighbour]),
-            np.concatenate([self.weight, more.weight]),
-            self.landmark_s,
-            self.half_life_s,
-        )
+        """The same with `n_new` more items that have no neighbours, in the same arrays where they have room (spare.py)."""
+        neighbour, weight = lengthened(self.neighbour, n_new, EMPTY), lengthened(self.weight, n_new)
+        return CoOccurrence(neighbour, weight, self.landmark_s, self.half_life_s)
 
     def only(self, column: Ints) -> "CoOccurrence":
         """The table of the items at `column` (sorted) alone; neighbours that left free their slots."""

@@ -1,6 +1,7 @@
 """The catalogue of a model: its items, what is known of each, and how popular they are."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,40 +12,55 @@ from pipelines.model_sections import ModelConfig
 from pipelines.models.arrays import Arrays
 from pipelines.models.popularity import Popularity
 from pipelines.models.ranker import ItemFacts
+from pipelines.models.spare import appended
 from pipelines.schemas import INTERACTION_CODES
 
 HOUR_S = 3600.0
 DAY_S = 86_400
 Floats = NDArray[np.float64]
 N_CODES = 128
+MOST_NEWER = 1_024  # items beside those that are sorted; then all are sorted
 
 
 class ItemIndex:
-    """Items in order of their coming; lookup by hash in O(log I)."""
+    """Items in order of their coming; lookup by hash in O(log I). The newest stand apart, so that one more costs little."""
 
-    def __init__(self, item: Words) -> None:
+    def __init__(self, item: Words, older: "_Sorted | None" = None) -> None:
         self.item = item
-        self._by_hash = np.argsort(item)
-        self._sorted = item[self._by_hash]
+        self._older = older or _Sorted.of(item, 0)
+        n_older = len(self._older.item)
+        self._newer = _Sorted.of(item[n_older:], n_older)
 
     def with_new(self, item: Words) -> "ItemIndex":
-        """The index with more items at the end, none of which is in it: without sorting those that are."""
-        grown = ItemIndex(item)
-        place = np.searchsorted(self._sorted, grown._sorted)
-        grown._by_hash = np.insert(self._by_hash, place, len(self) + grown._by_hash)
-        grown._sorted = np.insert(self._sorted, place, grown._sorted)
-        grown.item = np.concatenate([self.item, item])
-        return grown
+        """The index with more items at the end, none of which is in it."""
+        grown = appended(self.item, item)
+        is_old = len(grown) - len(self._older.item) > MOST_NEWER
+        return ItemIndex(grown, None if is_old else self._older)
 
     def __len__(self) -> int:
         return len(self.item)
 
     def find(self, item: Words) -> Ints:
         """Column of each item, −1 where there is none."""
-        if not len(self):
+        return np.maximum(self._older.find(item), self._newer.find(item))
+
+
+class _Sorted(NamedTuple):
+    """Some of the items by hash, and where they stand."""
+
+    item: Words
+    column: Ints
+
+    @classmethod
+    def of(cls, item: Words, first_column: int) -> "_Sorted":
+        order = np.argsort(item)
+        return cls(item[order], order + first_column)
+
+    def find(self, item: Words) -> Ints:
+        if not len(self.item):
             return np.full(len(item), -1, np.int64)
-        place = np.minimum(np.searchsorted(self._sorted, item), len(self) - 1)
-        return np.where(self._sorted[place] == item, self._by_hash[place], -1)
+        place = np.minimum(np.searchsorted(self.item, item), len(self.item) - 1)
+        return np.where(self.item[place] == item, self.column[place], -1)
 
 
 def weights_of_codes(config: ModelConfig) -> Floats:
@@ -85,17 +101,20 @@ class Items:
         return self.n_events >= self.config.admit_after_events
 
     def with_facts(self, facts: ItemFacts, as_of_s: int) -> "Items":
-        """The catalogue with what is new in `facts`: unknown items at the end, categories and brands where there are any."""
+        """The catalogue with what is new in `facts`: unknown items at the end, categories and brands where there are any.
+
+        It shares arrays with this one, and only one of both may go on (spare.py).
+        """
         column = self.index.find(facts.item)
         new = facts.at(column < 0)
         grown = Items(
             self.config,
             self.index.with_new(new.item) if len(new.item) else self.index,
-            np.concatenate([self.item_id, new.item_id]),
-            np.concatenate([self.category, new.category]),
-            np.concatenate([self.brand, new.brand]),
-            np.concatenate([self.n_events, np.zeros(len(new.item), np.int64)]),
-            np.concatenate([self.last_s, np.full(len(new.item), as_of_s)]),
+            appended(self.item_id, new.item_id),
+            appended(self.category, new.category),
+            appended(self.brand, new.brand),
+            appended(self.n_events, np.zeros(len(new.item), np.int64)),
+            appended(self.last_s, np.full(len(new.item), as_of_s)),
             self.popularity.grown(len(new.item)) if len(new.item) else self.popularity,
         )
         known = column >= 0

@@ -1,5 +1,7 @@
 """A ranker: a catalogue that every kind learns, and a scorer that tells the kinds apart."""
 
+from weakref import WeakSet
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +26,8 @@ class Model:
         self.config = config
         self.items = items
         self.scorer = scorer
+        self._copies: WeakSet[Model] = WeakSet()  # lists in the making, in the arrays of this model
+        self._is_copy = False
 
     @property
     def n_items(self) -> int:
@@ -45,10 +49,14 @@ class Model:
         new = facts.at((self.find(facts.item) < 0) & np.isin(facts.item, timeline.item[rows]))
         if not len(new.item):
             return self
+        self._part()
         counted = self.items.counted(timeline.key[rows], timeline.item[rows])
         items = self.items.with_facts(new, int(counted["as_of_s"][0]))
         items.add(_of_items(counted, new.item))  # what is known already is counted when the patch comes
-        return Model(self.config, items, self.scorer.grow(len(new.item)))
+        copy = Model(self.config, items, self.scorer.grow(len(new.item)))
+        copy._is_copy = True
+        self._copies.add(copy)
+        return copy
 
     def score(self, histories: Histories) -> Scores:
         return self.scorer.score(self.items, histories)
@@ -73,6 +81,7 @@ class Model:
         return Gradient(data, learned.n_examples, learned.loss, learned.loss_of_popularity)
 
     def apply(self, gradients: list[bytes], *, learns: bool = True) -> bytes:
+        self._part()
         parts = [from_bytes(gradient) for gradient in gradients]
         before = self.n_items
         counted = [_unprefixed(COUNTED, part) for part in parts]
@@ -84,6 +93,7 @@ class Model:
         return to_bytes(self.items.state(np.unique(np.concatenate(touched))) | changed)
 
     def patch(self, patch: bytes) -> None:
+        self._part()
         state = from_bytes(patch)
         before = self.n_items
         self.items = self.items.with_state(state)
@@ -103,6 +113,15 @@ class Model:
     def to_bytes(self) -> bytes:
         config = {CONFIG: np.array([self.config.meaning()], dtype=object)}
         return to_bytes(config | self.items.state(np.arange(self.n_items)) | self.scorer.state())
+
+    def _part(self) -> None:
+        """Before it changes: a copy that is still alive keeps what it knew, in arrays of its own. Mostly there is none."""
+        for copy in self._copies:
+            copy._part()
+        self._copies.clear()
+        if self._is_copy:
+            every = np.arange(self.n_items)
+            self.items, self.scorer, self._is_copy = self.items.only(every), self.scorer.only(every), False
 
 
 def _of_items(counted: Arrays, item: Words) -> Arrays:

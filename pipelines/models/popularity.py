@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from pipelines.features.decay import decay_factor, landmark_for
 from pipelines.features.profile import Ints
+from pipelines.models.spare import appended
 
 Floats = NDArray[np.float64]
 
@@ -29,9 +30,9 @@ class Popularity:
         return share
 
     def grown(self, n_new: int) -> "Popularity":
-        """The same with `n_new` more items of no popularity."""
+        """The same with `n_new` more items of no popularity, in the same array where it has room (spare.py)."""
         more = np.zeros((n_new, self.total.shape[1]))
-        return Popularity(np.concatenate([self.total, more]), self.landmark_s, self.half_life_s)
+        return Popularity(appended(self.total, more), self.landmark_s, self.half_life_s)
 
     def only(self, column: Ints) -> "Popularity":
         """The same of the items at `column` alone."""
@@ -46,7 +47,10 @@ class Popularity:
         np.add.at(self.total, column, weight / decay_factor(as_of_s - self.landmark_s, self.half_life_s))
 
     def rebase(self, landmark_s: Floats) -> None:
-        """Move the landmarks by whole half-lives: powers of two, so nothing is rounded (until it underflows to 0)."""
+        """Move the landmarks by whole half-lives: powers of two, so nothing is rounded (until it underflows to 0).
+
+        In a new array: who shares the old one goes on with the old landmarks.
+        """
         if (landmark_s != self.landmark_s).any():
-            self.total *= decay_factor(landmark_s - self.landmark_s, self.half_life_s)
+            self.total = self.total * decay_factor(landmark_s - self.landmark_s, self.half_life_s)
             self.landmark_s = landmark_s

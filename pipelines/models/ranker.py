@@ -118,7 +118,7 @@ class Ranker(Protocol):
 
     def with_items(self, facts: ItemFacts, timeline: Timeline) -> "Ranker":
         """A copy that also ranks those of the items it did not know, by `facts` and by what `timeline` has of them alone:
-        so that an item can be shown at once.
+        so that an item can be shown at once. It costs what the new items are, and stays as it is when this one learns on.
         """
         ...
 

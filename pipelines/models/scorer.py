@@ -35,7 +35,7 @@ class Scorer(Protocol):
         ...
 
     def grow(self, n_new: int, /) -> "Scorer":
-        """The same with `n_new` more items; what it shares with this one is not changed by either's learning."""
+        """The same with `n_new` more items. It may share arrays with this one: then only one of both learns (spare.py)."""
         ...
 
     def only(self, column: Ints, /) -> "Scorer":

@@ -46,7 +46,7 @@ def mixed(before: Model, parts: Sequence[Model], n_examples: Sequence[int]) -> M
 
 
 def _mixed_items(before: Items, parts: Sequence[Items]) -> Items:
-    items = before.with_facts(ItemFacts.none(), 0)  # a copy
+    items = before.only(np.arange(len(before)))  # a copy
     for part in parts:
         told = ItemFacts(part.index.item, part.item_id, part.category, part.brand)
         items = items.with_facts(before.differing(told), 0)

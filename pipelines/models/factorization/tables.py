@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipelines.features.profile import Ints
 from pipelines.model_sections import FactorizationConfig
 from pipelines.models.arrays import Arrays
+from pipelines.models.spare import lengthened
 
 Matrix = NDArray[np.float32]  # two-dimensional
 Vector = NDArray[np.float32]
@@ -45,9 +46,8 @@ class Table:
         self.values[row] -= np.float32(rate) * step
 
     def grown(self, n_new: int, initial_accumulator: float) -> "Table":
-        """The same with `n_new` more rows of zeros."""
-        more = Table.zeros(n_new, self.n_dimensions, initial_accumulator)
-        return Table(np.concatenate([self.values, more.values]), np.concatenate([self.accumulator, more.accumulator]))
+        """The same with `n_new` more rows of zeros, in the same arrays where they have room (spare.py)."""
+        return Table(lengthened(self.values, n_new), lengthened(self.accumulator, n_new, initial_accumulator))
 
     def only(self, row: Ints) -> "Table":
         """The table of some rows alone."""
