@@ -13,8 +13,9 @@ FACTS = {item: (item % 3, item % 2) for item in range(1, 40)}
 
 
 def a_model(kind: str):
-    """With spare rows: it is as long as what a snapshot makes."""
-    return from_bytes(a_config(kind), learned(a_batch(*KNOWN, facts=FACTS), config=a_config(kind)).to_bytes())
+    """Of a snapshot, and with spare rows everywhere."""
+    model = from_bytes(a_config(kind), learned(a_batch(*KNOWN, facts=FACTS), config=a_config(kind)).to_bytes())
+    return learn(model, a_batch((5, 40 * DAY_S, "click", 9), (6, 40 * DAY_S, "click", 10)))
 
 
 def clicks_on(*items: int):
