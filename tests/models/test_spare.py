@@ -8,14 +8,14 @@ from pipelines.models.kinds import KINDS, from_bytes
 from pipelines.models.spare import appended, buffer_of, lengthened
 from tests.models.builders import DAY_S, a_batch, a_config, histories, learn, learned
 
-KNOWN = [(user, 40 * DAY_S - n, "click", 1 + n) for user in range(4) for n in range(4)]  # landmarks move after them
+KNOWN = [(user, 100 * DAY_S - n, "click", 1 + n) for user in range(4) for n in range(4)]  # landmarks move after them
 FACTS = {item: (item % 3, item % 2) for item in range(1, 40)}
 
 
 def a_model(kind: str):
     """Of a snapshot, and with spare rows everywhere."""
     model = from_bytes(a_config(kind), learned(a_batch(*KNOWN, facts=FACTS), config=a_config(kind)).to_bytes())
-    return learn(model, a_batch((5, 40 * DAY_S, "click", 9), (6, 40 * DAY_S, "click", 10)))
+    return learn(model, a_batch((5, 100 * DAY_S, "click", 9), (6, 100 * DAY_S, "click", 10)))
 
 
 def clicks_on(*items: int):
