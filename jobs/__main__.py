@@ -12,6 +12,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("jobs.up", "Start the embedded Kafka and Valkey, and keep them until Ctrl-C."),
     "simulate": ("jobs.simulate", "Send the events of a simulated shop to Kafka, or write them to a file."),
     "replay": ("jobs.replay", "Send a real log to Kafka, keyed by user, at any speed."),
+    "collect_events": (
+        "jobs.collect_events",
+        "Take events by HTTP to Kafka: from browsers, apps and webhooks, answered when Kafka has them.",
+    ),
+    "bridge_rabbitmq": (
+        "jobs.bridge_rabbitmq",
+        "Take events from a RabbitMQ queue to Kafka, each acknowledged when Kafka has it.",
+    ),
     "validate_events": (
         "jobs.validate_events",
         "File the clickstream in Delta: valid events, and the broken ones with the rules they break.",

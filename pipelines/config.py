@@ -13,6 +13,8 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from pipelines.bridge_sections import BridgeConfig
+from pipelines.collector_sections import CollectorConfig
 from pipelines.errors import ConfigError
 from pipelines.model_sections import ModelConfig
 from pipelines.sections import (
@@ -43,6 +45,8 @@ class Config(BaseSettings):
     checkpoint_root: str = Field(".liveshelf/checkpoints", description="folder or URL of the streams' checkpoints")
     kafka: KafkaConfig = KafkaConfig()
     events: EventsConfig = EventsConfig()
+    collector: CollectorConfig = CollectorConfig()
+    bridge: BridgeConfig = BridgeConfig()
     redis: RedisConfig = RedisConfig()
     validation: ValidationConfig = ValidationConfig()
     features: FeaturesConfig = FeaturesConfig()
@@ -107,16 +111,17 @@ def load_config(path: str | Path) -> Config:
 
 
 def _with_well_known_variables(config: Config) -> Config:
-    """Variables that every tool of the field reads: of Kafka, its schema registry, Redis and MLflow."""
+    """Variables that every tool of the field reads: of Kafka, its schema registry, RabbitMQ, Redis and MLflow."""
     kafka = config.kafka.model_copy(
         update={
             "bootstrap_servers": os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or config.kafka.bootstrap_servers,
             "schema_registry_url": os.environ.get("SCHEMA_REGISTRY_URL") or config.kafka.schema_registry_url,
         }
     )
+    bridge = config.bridge.model_copy(update={"url": os.environ.get("RABBITMQ_URL") or config.bridge.url})
     redis = config.redis.model_copy(update={"url": os.environ.get("REDIS_URL") or config.redis.url})
     tracking = config.tracking.model_copy(update={"uri": os.environ.get("MLFLOW_TRACKING_URI") or config.tracking.uri})
-    return config.model_copy(update={"kafka": kafka, "redis": redis, "tracking": tracking})
+    return config.model_copy(update={"kafka": kafka, "bridge": bridge, "redis": redis, "tracking": tracking})
 
 
 def _explain(file_name: str, problem: Any) -> str:

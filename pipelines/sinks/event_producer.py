@@ -4,7 +4,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -55,9 +55,16 @@ class EventProducer:
     before its broker; until then every record is refused.
     """
 
-    def __init__(self, bootstrap_servers: str, topic: str, bounds: Bounds | None = None) -> None:
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        topic: str,
+        bounds: Bounds | None = None,
+        make_topic: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Begin to connect. `make_topic` is called before, and again while it raises LiveshelfError."""
         self._addresses = [address.strip() for address in bootstrap_servers.split(",")]
-        self._topic, self._bounds = topic, bounds or Bounds()
+        self._topic, self._bounds, self._make_topic = topic, bounds or Bounds(), make_topic
         self._lock = threading.Lock()
         self._in_flight: dict[_Delivery, None] = {}  # in the order of sending
         self._producer: KafkaProducer | None = None
@@ -171,7 +178,8 @@ class EventProducer:
 
     def _keep_connecting(self) -> None:
         while not self._is_closed.is_set():
-            with contextlib.suppress(KafkaError):
+            with contextlib.suppress(KafkaError, LiveshelfError):
+                self._make_topic()
                 self._producer = self._producer or self._new_producer()
                 if self._producer.partitions_for(self._topic):
                     self._is_connected.set()

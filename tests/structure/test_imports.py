@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-GROUND = {"errors", "schemas", "config", "section", "sections", "model_sections"}
+GROUND = {"errors", "schemas", "config", "section", "sections", "model_sections", "collector_sections", "bridge_sections"}
 STAGES = {"events", "features", "models", "lists"}
 WORLD = {"sources", "sinks", "stores"}
 STREAMS = {"session", "streams", "tally"}
@@ -22,6 +22,7 @@ MAY_IMPORT = {
     **dict.fromkeys(WORLD, GROUND | {"locks"}),
     **dict.fromkeys(STREAMS, GROUND),
     "audit": GROUND | {"events"},
+    "collecting": GROUND | {"events", "sinks"},
     "tracking": GROUND | STAGES | {"locks", "evaluation"},
     "hot_path": GROUND | STAGES | {"stores"},
     "local": GROUND | STAGES | WORLD | {"locks"},

@@ -1,0 +1,105 @@
+"""uvicorn, told what the collector needs: impatient with slow clients, patient with what Kafka has yet to answer."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.supervisors import Multiprocess
+
+from pipelines.collector_sections import CollectorConfig
+from pipelines.errors import ServerError
+
+HEAD_SECONDS = 10.0
+MAX_HEAD_BYTES = 65_536
+KEEP_ALIVE_SECONDS = 65  # longer than load balancers keep theirs, so that it is they who close
+GRACE_SECONDS = 5.0
+
+
+class ImpatientProtocol(HttpToolsProtocol):
+    """Closes a connection whose request line and headers are late or too long: uvicorn itself waits for ever."""
+
+    _deadline: asyncio.TimerHandle | None = None
+    _head_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect_head()
+
+    def data_received(self, data: bytes) -> None:
+        if self._deadline is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._give_up()
+                return
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        if self._deadline is None:
+            self._expect_head()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._forget_deadline()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_deadline()
+        super().connection_lost(exc)
+
+    def _expect_head(self) -> None:
+        self._head_bytes = 0
+        self._deadline = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        self._forget_deadline()
+        self.transport.close()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the port; 0 takes a free one. Raises ServerError where it cannot be taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise ServerError(
+            f"cannot listen on {host}, port {port} ({error.strerror}): stop what listens there, or give another with --port"
+        ) from error
+    listening.set_inheritable(True)
+    return listening
+
+
+def serve(config: CollectorConfig, listening: socket.socket, make_app: Callable[[], Any]) -> None:
+    """Answer until SIGINT or SIGTERM, then answer what came. With several workers, `make_app` must be picklable.
+
+    The log has no addresses of clients.
+    """
+    settings = uvicorn.Config(
+        make_app,
+        factory=True,
+        workers=config.workers,
+        http=ImpatientProtocol,
+        ws="none",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        log_level="warning",
+        lifespan="on",
+        limit_concurrency=config.max_connections,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=int(config.delivery_timeout_seconds + GRACE_SECONDS),
+    )
+    if config.workers > 1:
+        Multiprocess(settings, sockets=[listening]).run()
+    else:
+        uvicorn.Server(settings).run(sockets=[listening])
