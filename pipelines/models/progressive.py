@@ -24,18 +24,20 @@ class Evaluated:
 
 
 def evaluate(ranker: Ranker, batch: TrainingBatch, config: ModelConfig, seed: int) -> Evaluated:
-    """Rank the chosen item of a sample of the examples against the whole catalogue, at most one of each user.
+    """Find the chosen items of a sample of the examples, at most one of each user, in the lists that would have been shown.
 
-    With one relevant item, NDCG@k is 1 / log₂(1 + rank) up to k and recall@k whether it is there. Ties count against.
+    With one relevant item, NDCG@k is 1 / log₂(1 + rank) up to k and recall@k whether it is there. Ties count against: what
+    scores as high is before it. The list is of k + 1 items, so that a tie at its end is seen. It is that of the whole
+    catalogue up to `exact_up_to_items`; in a larger one it is made from candidates (factorization/pruning.py), and an item
+    that is none of them counts as not shown.
     """
     rows = _evaluated_rows(ranker, batch, config, seed)
     if not len(rows):
         return Evaluated()
-    chosen = ranker.find(batch.timeline.item[rows])
-    rank = ranks(ranker.score(histories_before(batch, rows, config)), chosen)
-    popularity = ranker.popularity()
-    popular_rank = (popularity >= popularity[chosen][:, None]).sum(axis=1)
     k = config.guards.evaluated_at
+    chosen = ranker.find(batch.timeline.item[rows])
+    rank = ranks_in_lists(*ranker.best(histories_before(batch, rows, config), k + 1), chosen)
+    popular_rank = ranks_by_popularity(ranker.popularity(), chosen, k)
     return Evaluated(
         len(rows), float(ndcg(rank, k).sum()), float((rank <= k).sum()), float(ndcg(popular_rank, k).sum())
     )
@@ -56,6 +58,21 @@ def ranks(scores: NDArray[np.float32], chosen: Ints) -> Ints:
     own = np.take_along_axis(scores, chosen[:, None], axis=1)
     above: Ints = (scores >= own).sum(axis=1)
     return above
+
+
+def ranks_in_lists(columns: Ints, scores: NDArray[np.float32], chosen: Ints) -> Ints:
+    """(B,) the same in lists (B, n) of columns and scores; one more than n where it is not listed."""
+    is_chosen = columns == chosen[:, None]
+    own = np.max(scores, axis=1, where=is_chosen, initial=-np.inf)
+    above: Ints = (scores >= own[:, None]).sum(axis=1)
+    return np.where(is_chosen.any(axis=1), above, columns.shape[1] + 1)
+
+
+def ranks_by_popularity(popularity: NDArray[np.float64], chosen: Ints, k: int) -> Ints:
+    """(B,) rank by popularity, with ties against it; k + 1 where it is higher than k."""
+    n = min(k + 1, len(popularity))
+    highest = np.sort(np.partition(-popularity, n - 1)[:n])
+    return np.searchsorted(highest, -popularity[chosen], side="right")
 
 
 def ndcg(rank: Ints, k: int) -> NDArray[np.float64]:

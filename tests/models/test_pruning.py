@@ -14,6 +14,7 @@ from pipelines.models.factorization.tables import Table, empty_tables
 from pipelines.models.items import Items
 from pipelines.models.kinds import KINDS, from_bytes
 from pipelines.models.model import Model
+from pipelines.models.progressive import evaluate
 from tests.models.builders import a_batch, a_config, histories, learn, learned, some_facts
 
 N = 10
@@ -318,3 +319,15 @@ def test_histories_of_some_users_are_theirs():
 
     assert (some.n_users, some.user.tolist(), some.item.tolist()) == (3, [0, 0, 2], [2, 3, 4])
     assert (key_time_s(some.key) == key_time_s(everybody.key)[1:]).all() and len(some.context) == len(some.as_of_s) == 3
+
+
+def test_choices_are_foretold_from_the_candidates_too(monkeypatch):
+    model, batch = a_large_shop(), a_shop(50)
+    exact = from_bytes(a_config(factorization={"exact_up_to_items": 10_000}), model.to_bytes())
+    wanted = evaluate(exact, batch, exact.config, 0)
+    monkeypatch.setattr(machine.FactorizationMachine, "score", None)  # of all items
+
+    told = evaluate(model, batch, model.config, 0)
+
+    assert told.n == wanted.n > 10 and told.ndcg_of_popularity == wanted.ndcg_of_popularity
+    assert told.ndcg == pytest.approx(wanted.ndcg, rel=0.05) and told.recall > 0
