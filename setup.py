@@ -70,6 +70,7 @@ DEV = [
     "schemathesis==4.32.5",
     'scipy-stubs==1.17.1.5; python_version >= "3.11"',
     "types-PyYAML==6.0.12.20261113",
+    "types-pika-ts==1.4.0.20261008",
     "types-protobuf==7.35.1.20260906",
     "types-requests==2.33.0.20261030",
 ]

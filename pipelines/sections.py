@@ -20,7 +20,8 @@ _FIELD_KINDS: dict[FieldKind, DataType] = {
 }
 
 
-def _without_password(url: str | None, variable: str) -> str | None:
+def refuse_password(url: str | None, variable: str) -> str | None:
+    """Give `url` back. Raises ValueError where it has a password, which belongs into the environment variable."""
     if url and urlsplit(url).password:
         raise ValueError(f"a password does not belong in the file; put the whole URL in the variable {variable}")
     return url
@@ -47,7 +48,7 @@ class KafkaConfig(Section):
     @field_validator("schema_registry_url")
     @classmethod
     def _no_password_in_the_file(cls, url: str | None) -> str | None:
-        return _without_password(url, "SCHEMA_REGISTRY_URL")
+        return refuse_password(url, "SCHEMA_REGISTRY_URL")
 
 
 class EventsConfig(Section):
@@ -84,7 +85,7 @@ class RedisConfig(Section):
     @field_validator("url")
     @classmethod
     def _no_password_in_the_file(cls, url: str | None) -> str | None:
-        return _without_password(url, "REDIS_URL")
+        return refuse_password(url, "REDIS_URL")
 
 
 class ValidationConfig(Section):
@@ -209,4 +210,4 @@ class TrackingConfig(Section):
     @field_validator("uri")
     @classmethod
     def _no_password_in_the_file(cls, url: str | None) -> str | None:
-        return _without_password(url, "MLFLOW_TRACKING_URI")
+        return refuse_password(url, "MLFLOW_TRACKING_URI")

@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-GROUND = {"errors", "schemas", "config", "section", "sections", "model_sections", "collector_sections", "bridge_sections"}
+GROUND = {
+    "errors",
+    "schemas",
+    "config",
+    "section",
+    "sections",
+    "model_sections",
+    "collector_sections",
+    "bridge_sections",
+}
 STAGES = {"events", "features", "models", "lists"}
 WORLD = {"sources", "sinks", "stores"}
 STREAMS = {"session", "streams", "tally"}
