@@ -13,7 +13,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 
 MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-disable_created_metrics()  # a time stamp beside every figure says nothing to Prometheus
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a time stamp beside every figure says nothing to Prometheus
 _SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
