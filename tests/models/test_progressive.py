@@ -84,6 +84,16 @@ def test_what_is_not_among_the_candidates_counts_as_not_shown():
     assert found.tolist() == [2, 3]
 
 
+def test_a_tie_at_the_end_of_the_list_counts_against():
+    """All are as popular, so each of 40 has rank 40."""
+    config = a_config("popularity", guards={"evaluated_at": 10})
+    model = learned(a_batch(*((100 + item, 60, "click", item) for item in range(1, N_ITEMS + 1))), config=config)
+
+    told = evaluate(model, what_came_next(), config, 0)
+
+    assert told.n > 10 and (told.recall, told.ndcg, told.ndcg_of_popularity) == (0, 0, 0)
+
+
 def test_without_examples_there_is_nothing_to_tell():
     model = a_model("popularity")
 

@@ -101,7 +101,9 @@ class FactorizationMachine:
         return grown
 
     def only(self, column: Ints, /) -> "FactorizationMachine":
-        rows = {name: column if name in BY_ITEM else np.arange(len(table.values)) for name, table in self.tables.items()}
+        rows = {
+            name: column if name in BY_ITEM else np.arange(len(table.values)) for name, table in self.tables.items()
+        }
         return self._with({name: table.only(rows[name]) for name, table in self.tables.items()})
 
     def patch(self, state: Arrays, /) -> None:
