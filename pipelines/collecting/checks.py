@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from pipelines.collecting.event_times import epoch_ms_of
-from pipelines.collecting.json_text import dumps, is_deeper
+from pipelines.collecting.json_text import NESTED, dumps, is_deeper
 from pipelines.schemas import EVENT_TYPES, INTERACTION_TYPES, Contract
 
 MAX_AHEAD_MS = 300_000
@@ -26,6 +26,7 @@ RULES = (  # names of the suite, and the one that only a request can break
     *("quantity_in_range", "currency_well_formed", "position_in_range", "event_within_depth"),
 )
 
+_SCALARS = (int, float)
 _TYPES = frozenset(EVENT_TYPES)
 _NEED_ITEM = frozenset((*INTERACTION_TYPES, "impression"))
 _ID = re.compile(
@@ -66,7 +67,7 @@ class EventCheck:
         if not isinstance(event, dict):
             return Fault("record_parseable", "", f"expected an object, got {_kind(event)}")
         for name, value in event.items():
-            if isinstance(value, dict | list) and is_deeper(value, self._max_depth - 1):
+            if isinstance(value, NESTED) and is_deeper(value, self._max_depth - 1):
                 return Fault("event_within_depth", name, f"nested more than {self._max_depth} deep")
         return _identity_fault(event) or _time_fault(event, now_ms) or _what_fault(event) or self._type_fault(event)
 
@@ -131,9 +132,11 @@ def _what_fault(event: dict[str, Any]) -> Fault | None:
 def _text(event: dict[str, Any], name: str) -> Any:
     """Return the id as text, None where it is missing or empty, and what is no text as it is."""
     value = event.get(name)
-    if isinstance(value, int | float):
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, _SCALARS):
         value = event[name] = dumps(value).decode()
-    return None if value == "" else value
+    return value
 
 
 def _is_long(value: Any) -> bool:
@@ -141,7 +144,7 @@ def _is_long(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, _SCALARS) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _kind(value: Any) -> str:

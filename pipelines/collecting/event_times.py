@@ -12,6 +12,8 @@ _BLANKS = "".join(map(chr, range(33)))
 _DATED = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:[T ](?:(\d\d?)(?::(\d\d?)(?::(\d\d?)(?:\.(\d*))?(?: *([^ ].*))?)?)?)?)?", re.ASCII
 ).fullmatch
+_USUAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII).fullmatch  # of JavaScript: read faster
+_EPOCH, _MILLISECOND = datetime(1970, 1, 1), timedelta(milliseconds=1)
 _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)[dDfF]?", re.ASCII).fullmatch
 _OFFSET = re.compile(
     r"(?:UTC|GMT|UT)?([+-])(?:(\d\d?)(?::(\d\d?))?|(\d\d):(\d\d):(\d\d)|(\d\d)(\d\d)(\d\d)?)", re.ASCII
@@ -25,11 +27,20 @@ def epoch_ms_of(value: object) -> float | None:
     Of a clock, hours alone and hours with minutes are read too; a zone needs the seconds before it, as in the stream.
     """
     if isinstance(value, str):
+        if _USUAL(value):
+            return _usual(value)
         text = value.rstrip(_BLANKS)
         return _dated(text) if value[4:5] == "-" and value[7:8] == "-" else _number(text.lstrip(_BLANKS))
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return value if abs(value) < MAX_EPOCH_MS else None
+
+
+def _usual(text: str) -> int | None:
+    try:
+        return (datetime.fromisoformat(text[:-1]) - _EPOCH) // _MILLISECOND
+    except ValueError:  # 30 February
+        return None
 
 
 def _number(text: str) -> float | None:

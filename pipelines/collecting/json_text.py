@@ -2,13 +2,14 @@
 
 import json
 import math
-import re
 from typing import Any, NoReturn
 
 import orjson
 
-# The fast parser makes a double of a number beyond 64 bits: two ids would become one.
-_MAY_EXCEED_64_BITS = re.compile(rb"\d{19}").search
+NESTED = (dict, list)
+# The fast parser makes a double of a number beyond 64 bits: two ids would become one. A number of 19 digits may be beyond.
+_DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
+_LONG_NUMBER = b"0" * 19
 
 
 def loads(text: bytes) -> Any:
@@ -17,7 +18,7 @@ def loads(text: bytes) -> Any:
     Half a surrogate pair, as a text cut in two has at its end, is read as "?". Raises ValueError, saying where, for what is
     no JSON; NaN, Infinity and numbers beyond a double are none.
     """
-    if _MAY_EXCEED_64_BITS(text):
+    if _LONG_NUMBER in text.translate(_DIGITS):
         return _loads_exactly(text)
     try:
         return orjson.loads(text)
@@ -38,12 +39,12 @@ def dumps(value: Any) -> bytes:
 
 def is_deeper(value: Any, levels: int) -> bool:
     """Whether lists and objects are nested more than `levels` deep. Looks no deeper."""
-    if not isinstance(value, dict | list):
+    if not isinstance(value, NESTED):
         return False
     if levels <= 0:
         return True
     inner = value.values() if isinstance(value, dict) else value
-    return any(is_deeper(part, levels - 1) for part in inner if isinstance(part, dict | list))
+    return any(is_deeper(part, levels - 1) for part in inner if isinstance(part, NESTED))
 
 
 def _loads_exactly(text: bytes) -> Any:
