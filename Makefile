@@ -9,7 +9,7 @@ FAST := not spark and not servers and not crash
 BENCH ?= hot_path validation formats rebuild quality progressive taste_change learning catalogue
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench package clean local dev python
+.PHONY: help demo test check bench package tracker clean local dev python
 
 help:  ## this text
 	@echo "Liveshelf: real-time personalization for online shops."; echo
@@ -37,6 +37,11 @@ bench: dev  ## the benchmarks, measured; results in benchmarks/results
 package: dev  ## dist/pyfiles.zip, for spark-submit --py-files
 	@rm -rf build dist && $(BIN)/python -m pip wheel -q . --no-deps -w dist && cp dist/*.whl dist/pyfiles.zip
 	@echo "made dist/pyfiles.zip"
+
+tracker:  ## minify tracker/tracker.js into the package (needs node and npm)
+	@command -v npm >/dev/null || { echo "liveshelf: npm is missing. Debian, Ubuntu, WSL: sudo apt-get install npm"; exit 1; }
+	@cd tracker && npm ci --silent --no-audit --no-fund && npm run --silent build
+	@wc -c pipelines/collecting/static/tracker.min.js
 
 clean:  ## delete the data, logs and caches of this folder; .venv and the jars stay
 	@if ls .liveshelf/run/*.json .liveshelf/*/run/*.json >/dev/null 2>&1; then \

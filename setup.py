@@ -65,6 +65,7 @@ DEV = [
     "hypothesis==6.170.17",
     "mypy==2.4.1",
     "pandas-stubs==2.3.3.260113",
+    "playwright==1.65.2",  # drives the browser that is installed; downloads none
     "pytest==9.2.0",
     "ruff==0.17.6",
     "schemathesis==4.32.5",
