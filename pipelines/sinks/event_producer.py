@@ -7,9 +7,12 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
+from kafka.partitioner import StickyPartitioner, murmur2
 
 from pipelines.errors import InputError, LiveshelfError
 
@@ -195,6 +198,7 @@ class EventProducer:
             compression_type=COMPRESSION,
             batch_size=BATCH_BYTES,
             linger_ms=self._bounds.linger_ms,
+            partitioner=_RememberingPartitioner(),
             max_request_size=self._bounds.max_record_bytes + REQUEST_OVERHEAD_BYTES,
             allow_auto_create_topics=False,  # it would have another number of partitions than configured
             bootstrap_timeout_ms=int(CONNECT_SECONDS * 1000),
@@ -203,6 +207,22 @@ class EventProducer:
             delivery_timeout_ms=timeout_ms,
             reconnect_backoff_max_ms=1_000,
         )
+
+
+class _RememberingPartitioner(StickyPartitioner):  # type: ignore[misc]
+    """Kafka's default partitioner, which does not hash a key again that it has just seen: a fifth of `send`."""
+
+    def partition(
+        self, topic: str, key: Any, serialized_key: bytes | None, value: Any, serialized_value: bytes, cluster: Any
+    ) -> int:
+        if serialized_key is None:
+            return int(super().partition(topic, key, None, value, serialized_value, cluster))
+        return _hash_of(serialized_key) % len(cluster.partitions_for_topic(topic))
+
+
+@lru_cache(maxsize=65_536)
+def _hash_of(key: bytes) -> int:
+    return int(murmur2(key)) & 0x7FFFFFFF
 
 
 class _Delivery:
