@@ -97,6 +97,9 @@ class Client:
     def get(self, path: str, headers: dict[str, str] | None = None) -> Answer:
         return asyncio.run(self.call("GET", path, [b""], headers or {}))
 
+    def preflight(self, path: str, headers: dict[str, str]) -> Answer:
+        return asyncio.run(self.call("OPTIONS", path, [b""], headers))
+
     async def call(
         self,
         method: str,
@@ -119,7 +122,7 @@ class Client:
         async def send(message: dict[str, Any]) -> None:
             sent.append(message)
 
-        pairs = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
+        pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in (headers or {}).items()]
         await self.app(_scope(method, url.path, url.query, pairs), receive, send)
         start, *bodies = sent
         named = {name.decode(): value.decode() for name, value in start["headers"]}
