@@ -144,7 +144,7 @@ def _is_long(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, _SCALARS) and not isinstance(value, bool) and math.isfinite(value)
+    return _is_long(value) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _kind(value: Any) -> str:
