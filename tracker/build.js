@@ -14,6 +14,6 @@ const { code } = await minify(source, {
   compress: { passes: 5, unsafe_arrows: true, unsafe_methods: true, booleans_as_integers: true, pure_getters: true, unsafe: true, keep_fargs: false },
   mangle: true,
 })
-const digest = createHash('sha256').update(source).digest('hex').slice(0, 12)
+const digest = createHash('sha256').update(source).digest('hex').slice(0, 10)
 const target = process.argv[2] || here('../pipelines/collecting/static/tracker.min.js')
 writeFileSync(target, `/* Liveshelf, Apache-2.0, ${digest} */\ntry{${code}}catch{}\n`)

@@ -105,7 +105,7 @@
 
   const endpoint = new URL((attribute(script, 'url') || '/v1/events') + '?key=' + attribute(script, 'key'), script.src)
   let failures = 0
-  let status // of the last answer; 0 where none came
+  let status = 1 // of the last answer; 0 where none came
   let isSending
   let refusals = 0
 
