@@ -1,18 +1,27 @@
 """A copy of the model that follows what the driver publishes: each worker has one, and a driver starts from one."""
 
+import logging
+
 from pipelines.hot_path.learning_state import LearningState
+from pipelines.hot_path.shared_model import SharedModel
 from pipelines.model_sections import ModelConfig
 from pipelines.models.kinds import empty, from_bytes
 from pipelines.models.ranker import Ranker
-from pipelines.stores.model import RELOAD, ModelStore
+from pipelines.stores.model import RELOAD, ModelStore, Patch
+
+_LOG = logging.getLogger(__name__)
 
 
 class ModelCopy:
-    """The model of `lineage` with every step up to `batch_id` in it; empty before the first catch-up."""
+    """The model of `lineage` with every step up to `batch_id` in it; empty before the first catch-up.
 
-    def __init__(self, store: ModelStore, config: ModelConfig) -> None:
+    shared: where its large arrays are, together with those of other workers; None: this copy has its own.
+    """
+
+    def __init__(self, store: ModelStore, config: ModelConfig, shared: SharedModel | None = None) -> None:
         self._store = store
         self._config = config
+        self._shared = shared
         self.lineage: str | None = None
         self.batch_id = -1
         self.model: Ranker = empty(config)
@@ -24,16 +33,48 @@ class ModelCopy:
         if lineage is None or (lineage != self.lineage and not self._load(lineage)):
             return
         for step in self._store.read_patches(lineage, self.batch_id):
-            if step.patch == RELOAD or step.batch_id != self.batch_id + 1:  # columns moved, or this copy slept too long
-                self._load(lineage)
+            is_next = step.patch != RELOAD and step.batch_id == self.batch_id + 1
+            if step.batch_id <= self.batch_id or (is_next and self._patch(step)):
+                continue
+            self._load(lineage)  # columns moved, or this copy slept too long
             if step.batch_id > self.batch_id:
+                self._patch(step)
+
+    def _patch(self, step: Patch) -> bool:
+        """False: the shared arrays went on without this copy."""
+        try:
+            if self._shared is None or not self.model.arrays():
                 self.model.patch(step.patch)
-                self.batch_id, self.state = step.batch_id, LearningState.from_dict(step.about)
+            elif not self._shared.patch(self.model, step.patch, str(self.lineage), step.batch_id):
+                return False
+        except OSError as error:
+            self._go_alone(error)
+            self.model.patch(step.patch)
+        self.batch_id, self.state = step.batch_id, LearningState.from_dict(step.about)
+        return True
 
     def _load(self, lineage: str) -> bool:
         snapshot = self._store.read_snapshot(lineage)
-        if snapshot is not None:
-            self.model = from_bytes(self._config, snapshot.model)
-            self.lineage, self.batch_id = lineage, snapshot.batch_id
-            self.state = LearningState.from_dict(snapshot.about)
-        return snapshot is not None
+        if snapshot is None:
+            return False
+        self.model = from_bytes(self._config, snapshot.model)
+        self.lineage, self.batch_id = lineage, snapshot.batch_id
+        self.state = LearningState.from_dict(snapshot.about)
+        try:
+            if self._shared and self.model.arrays():
+                self._shared.settle(self.model, lineage, self.batch_id)
+        except OSError as error:
+            self._go_alone(error)
+        return True
+
+    def _go_alone(self, error: OSError) -> None:
+        """Keep an own copy from now on."""
+        assert self._shared is not None
+        _LOG.warning(
+            "this worker keeps a copy of the model of its own: it cannot be shared in %s (%s); make room there, or set "
+            "model.shared_folder",
+            self._shared.folder,
+            error,
+        )
+        self._shared = None
+        self.model.use({name: array.copy() for name, array in self.model.arrays().items()})

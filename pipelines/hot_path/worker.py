@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from pipelines.features.online import OnlineSums
 from pipelines.hot_path.model_copy import ModelCopy
+from pipelines.hot_path.shared_model import SharedModel
 from pipelines.model_sections import ModelConfig
 from pipelines.models.ranker import Ranker
 from pipelines.sections import ListsConfig, ProfileConfig
@@ -26,6 +27,7 @@ class StageSettings:
     lists: ListsConfig
     model: ModelConfig
     online: OnlineSums
+    application: str | None = None  # whose workers share a model; None: each has its own (docs/adr/0012)
 
     def __hash__(self) -> int:
         return hash((self.redis_url, self.topic_tag))
@@ -42,7 +44,7 @@ class Worker:
             list_ttl_seconds=settings.lists.ttl_days * DAY_SECONDS,
         )
         self.rebuild_progress = RebuildProgress(client)
-        self._copy = ModelCopy(ModelStore(client), settings.model)
+        self._copy = ModelCopy(ModelStore(client), settings.model, shared_model(settings))
 
     @property
     def model_version(self) -> str:
@@ -59,6 +61,13 @@ class Worker:
         """The model with every patch published so far."""
         self._copy.catch_up()
         return self._copy.model
+
+
+def shared_model(settings: StageSettings) -> SharedModel | None:
+    """Where the workers of the application share the model's arrays on this machine; None: nowhere."""
+    if settings.application is None or settings.model.shared_folder is None:
+        return None
+    return SharedModel(settings.model.shared_folder, settings.application)
 
 
 @lru_cache(maxsize=2)

@@ -13,7 +13,7 @@ from pipelines.models.best import best_of_all
 from pipelines.models.items import Items
 from pipelines.models.learnable import capped_rows, sampled
 from pipelines.models.ranker import Gradient, Histories, ItemFacts, Scores, TrainingBatch
-from pipelines.models.scorer import Learned, Scorer, Selective
+from pipelines.models.scorer import Learned, Scorer, Selective, Shareable
 
 COUNTED, FACTS = "counted.", "facts."
 CONFIG = "config"
@@ -92,13 +92,23 @@ class Model:
         changed = self.scorer.apply(self.items, parts if learns else [])
         return to_bytes(self.items.state(np.unique(np.concatenate(touched))) | changed)
 
-    def patch(self, patch: bytes) -> None:
+    def patch(self, patch: bytes, *, but_arrays: bool = False) -> None:
         self._part()
         state = from_bytes(patch)
         before = self.n_items
         self.items = self.items.with_state(state)
         self.scorer = self.scorer.grow(self.n_items - before)
-        self.scorer.patch(state)
+        if but_arrays and isinstance(self.scorer, Shareable):
+            self.scorer.patched()
+        else:
+            self.scorer.patch(state)
+
+    def arrays(self) -> Arrays:
+        return self.scorer.arrays() if isinstance(self.scorer, Shareable) else {}
+
+    def use(self, arrays: Arrays) -> None:
+        if isinstance(self.scorer, Shareable):
+            self.scorer.use(arrays)
 
     def trim(self) -> bool:
         stays = self.items.staying()

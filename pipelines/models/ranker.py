@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipelines.features.fold import Timeline
 from pipelines.features.profile import Ints, Words
+from pipelines.models.arrays import Arrays
 
 Scores = NDArray[np.float32]
 
@@ -149,8 +150,19 @@ class Ranker(Protocol):
         """
         ...
 
-    def patch(self, patch: bytes) -> None:
-        """Follow a step that `apply` took elsewhere."""
+    def patch(self, patch: bytes, *, but_arrays: bool = False) -> None:
+        """Follow a step that `apply` took elsewhere. Twice is as good as once.
+
+        but_arrays: `arrays()` have followed already, for another process has them too.
+        """
+        ...
+
+    def arrays(self) -> Arrays:
+        """The large arrays that processes can share, by name, with their spare rows; none of a model that has no such."""
+        ...
+
+    def use(self, arrays: Arrays) -> None:
+        """Go on in these arrays in place of its own."""
         ...
 
     def trim(self) -> bool:

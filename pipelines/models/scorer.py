@@ -72,6 +72,23 @@ class Selective(Protocol):
         ...
 
 
+@runtime_checkable
+class Shareable(Protocol):
+    """A scorer whose large arrays may lie where several processes see them (hot_path/shared_model.py)."""
+
+    def arrays(self) -> Arrays:
+        """By name, with their spare rows. Nothing but `patch` writes to them."""
+        ...
+
+    def use(self, arrays: Arrays, /) -> None:
+        """Go on in these arrays: of the same names, of as many rows or more."""
+        ...
+
+    def patched(self) -> None:
+        """The arrays have followed a step: somebody else patched them."""
+        ...
+
+
 class Unlearned:
     """The learning of a scorer that learns nothing but the catalogue."""
 

@@ -109,7 +109,19 @@ class FactorizationMachine:
     def patch(self, state: Arrays, /) -> None:
         for name, table in self.tables.items():
             table.set({part: state[f"{name}.{part}"] for part in ("row", "values", "accumulator")})
+        self.patched()
+
+    def patched(self) -> None:
         self._kept.step()
+
+    def arrays(self) -> Arrays:
+        buffers = {name: table.buffers() for name, table in self.tables.items()}
+        return {f"{name}.{part}": array for name, arrays in buffers.items() for part, array in arrays.items()}
+
+    def use(self, arrays: Arrays, /) -> None:
+        for name, table in self.tables.items():
+            n = len(table.values)
+            self.tables[name] = Table(arrays[f"{name}.values"][:n], arrays[f"{name}.accumulator"][:n])
 
     def state(self) -> Arrays:
         return self._state_of({name: self._learned_rows(table) for name, table in self.tables.items()})

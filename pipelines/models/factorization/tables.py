@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipelines.features.profile import Ints
 from pipelines.model_sections import FactorizationConfig
 from pipelines.models.arrays import Arrays
-from pipelines.models.spare import lengthened
+from pipelines.models.spare import buffer_of, lengthened
 
 Matrix = NDArray[np.float32]  # two-dimensional
 Vector = NDArray[np.float32]
@@ -48,6 +48,10 @@ class Table:
     def grown(self, n_new: int, initial_accumulator: float) -> "Table":
         """The same with `n_new` more rows of zeros, in the same arrays where they have room (spare.py)."""
         return Table(lengthened(self.values, n_new), lengthened(self.accumulator, n_new, initial_accumulator))
+
+    def buffers(self) -> Arrays:
+        """The arrays with their spare rows."""
+        return {"values": buffer_of(self.values), "accumulator": buffer_of(self.accumulator)}
 
     def only(self, row: Ints) -> "Table":
         """The table of some rows alone."""
