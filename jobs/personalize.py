@@ -11,6 +11,7 @@ State   {checkpoint_root}/personalize/v1
 """
 
 import sys
+import uuid
 
 import click
 from pyspark.sql import DataFrame
@@ -26,7 +27,7 @@ from pipelines.features.definitions import load_definitions
 from pipelines.features.interactions import learned_columns, learned_contract, to_interactions
 from pipelines.hot_path.learner import OnlineLearner
 from pipelines.hot_path.spark import with_personalization
-from pipelines.hot_path.worker import StageSettings
+from pipelines.hot_path.worker import StageSettings, shared_model
 from pipelines.local.addresses import with_running_servers
 from pipelines.sources.kafka import read_records
 from pipelines.sources.topics import describe_topic
@@ -51,7 +52,9 @@ def main(config: Config, once: bool) -> None:
     online = definitions.online()
     FeaturesVersionStore(client).claim(online.version)
     topic_tag = describe_topic(config.kafka).tag
-    settings = StageSettings(redis_url, topic_tag, config.profile, config.lists, config.model, online)
+    settings = StageSettings(
+        redis_url, topic_tag, config.profile, config.lists, config.model, online, application=uuid.uuid4().hex
+    )
     topic_format = TopicFormat(config.kafka)
     spark = job_session(JOB)
 
@@ -82,6 +85,8 @@ def main(config: Config, once: bool) -> None:
         stream.wait()
     finally:
         versions.stop()
+        if shared := shared_model(settings):
+            shared.remove()
 
 
 if __name__ == "__main__":

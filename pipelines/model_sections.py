@@ -147,6 +147,11 @@ class ModelConfig(Section):
         le=200,
         description="an interaction that follows so many of its user within an hour is not learned from",
     )
+    shared_folder: str | None = Field(
+        "auto",
+        description="where the workers of a machine share one copy of the model's vectors; auto: /dev/shm where there is one, "
+        "else the temp folder; null: every worker has its own",
+    )
     snapshot_every_batches: int = Field(200, ge=1, description="patches between two full copies of the model in Redis")
     mixture: MixtureConfig = MixtureConfig()
     factorization: FactorizationConfig = FactorizationConfig()
