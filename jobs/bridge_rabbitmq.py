@@ -85,8 +85,12 @@ def main(queue: str | None, adapter: str | None, config: Config) -> None:
     source = RabbitMQQueue(bridge, send, tell=lambda text: click.secho(text, err=True, fg="yellow"))
     beat = _heartbeat(config)
 
+    lines = [""]
+
     def report() -> None:
-        click.echo(_progress(source.counts, told), err=True)
+        if (line := _progress(source.counts, told)) != lines[-1]:  # an idle night is no page of the same line
+            lines[:] = [line]
+            click.echo(line, err=True)
         beat({**asdict(source.counts), **told.figures()})
 
     try:
