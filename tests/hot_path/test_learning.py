@@ -27,10 +27,11 @@ from tests.hot_path.micro_batches import (
 CONFIG = ModelConfig(guards=GuardsConfig(patience_examples=30, smoothing_examples=20))
 
 
-@pytest.fixture
-def settings(redis_url) -> StageSettings:
+@pytest.fixture(params=[None, "tests"], ids=["own-model", "shared-model"])
+def settings(redis_url, request, tmp_path) -> StageSettings:
     worker_for.cache_clear()
-    return StageSettings(redis_url, 77, ProfileConfig(), ListsConfig(n=3), CONFIG, the_sums())
+    config = CONFIG.model_copy(update={"shared_folder": str(tmp_path)})
+    return StageSettings(redis_url, 77, ProfileConfig(), ListsConfig(n=3), config, the_sums(), request.param)
 
 
 @dataclass

@@ -32,10 +32,11 @@ from tests.hot_path.micro_batches import (
 TAG = 77
 
 
-@pytest.fixture
-def settings(redis_url) -> StageSettings:
+@pytest.fixture(params=[None, "tests"], ids=["own-model", "shared-model"])
+def settings(redis_url, request, tmp_path) -> StageSettings:
     worker_for.cache_clear()  # each test is a new process
-    return StageSettings(redis_url, TAG, ProfileConfig(), ListsConfig(n=3), ModelConfig(), the_sums())
+    config = ModelConfig(shared_folder=str(tmp_path))
+    return StageSettings(redis_url, TAG, ProfileConfig(), ListsConfig(n=3), config, the_sums(), request.param)
 
 
 FIVE = [("u1", f"i{number}", number) for number in range(5)]
