@@ -49,6 +49,7 @@ from pipelines.stores.heartbeat import HeartbeatStore
 
 JOB = "bridge_rabbitmq"
 PROGRESS_SECONDS = 10.0
+CONNECT_SECONDS = 5.0
 CLOSE_SECONDS = 5.0
 RECORD_OVERHEAD_BYTES = 1_024  # of the batch around a record, of which the topic's limit is
 
@@ -95,6 +96,7 @@ def main(queue: str | None, adapter: str | None, config: Config) -> None:
 
     try:
         with stop_on_signals() as should_stop, Polling(PROGRESS_SECONDS, report):
+            producer.wait_connected(CONNECT_SECONDS)  # else the first messages are handed over twice
             source.run(should_stop)
     finally:
         producer.close(CLOSE_SECONDS)
