@@ -13,6 +13,9 @@ class Published:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
         self._here: tuple[str | None, Snapshot | None, list[Patch]] = (None, None, [])
+        if folder is not None and not folder.exists():
+            folder.mkdir()
+            self._set(*self._here)
 
     def lineage(self):
         return self._state[0]
