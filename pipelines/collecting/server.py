@@ -29,12 +29,11 @@ class ImpatientProtocol(HttpToolsProtocol):
         self._expect_head()
 
     def data_received(self, data: bytes) -> None:
-        if self._deadline is not None:
+        super().data_received(data)
+        if self._deadline is not None:  # the head is not whole yet
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._give_up()
-                return
-        super().data_received(data)
 
     def on_message_begin(self) -> None:
         if self._deadline is None:

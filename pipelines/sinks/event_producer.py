@@ -3,7 +3,6 @@
 import contextlib
 import socket
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -15,25 +14,18 @@ from kafka.errors import KafkaError
 from kafka.partitioner import StickyPartitioner, murmur2
 
 from pipelines.errors import InputError, LiveshelfError
+from pipelines.sinks.deliveries import Deliveries, Delivery, NotTakenError, QueueFullError, Record
 
-Record = tuple[bytes | None, bytes]  # key, value
+__all__ = ["Bounds", "EventProducer", "NotTakenError", "QueueFullError", "Record"]
 
 COMPRESSION = "lz4"
 BATCH_BYTES = 262_144
-RECORD_OVERHEAD_BYTES = 256  # what a record costs in memory beside its key and value, about
 REQUEST_OVERHEAD_BYTES = 1_024
-CONNECT_SECONDS = 5.0
-RETRY_SECONDS = 0.5
+CONNECT_MS = 5_000
+LOOK_SECONDS = 0.25  # how often the connection is looked after
+GRACE_SECONDS = 1.0
 MAX_BLOCK_MS = 1_000  # `send` waits so long for a topic that was there and is gone
 PROBE_SECONDS = 1.0
-
-
-class NotTakenError(LiveshelfError):
-    """Kafka does not have the records for certain: it is away, slow, or refused them. Sending them again is right."""
-
-
-class QueueFullError(NotTakenError):
-    """As many records wait for Kafka as may: the caller should tell its clients to come back later."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +43,12 @@ class EventProducer:
     """Records go out in batches from a thread of kafka-python: idempotent, acknowledged by all replicas, compressed.
 
     Records of one key go to one partition, in the order they were sent. A broker that comes back within
-    `delivery_timeout_seconds` gets what waited for it; after that the records fail, and it is not known whether Kafka has
-    them. On replay everything is sent again: the streams fold a repeated event away by its event id.
+    `delivery_timeout_seconds` gets what waited for it. What is older is given up: whether Kafka has it is not known, the
+    caller is told so, and until there is contact again everything is refused at once. On replay everything is sent again:
+    the streams fold a repeated event away by its event id.
 
     Memory is bounded by `bounds`: what does not fit is refused at once. Connects in the background, so a process can start
-    before its broker; until then every record is refused.
+    before its broker.
     """
 
     def __init__(
@@ -68,14 +61,20 @@ class EventProducer:
         """Begin to connect. `make_topic` is called before, and again while it raises LiveshelfError."""
         self._addresses = [address.strip() for address in bootstrap_servers.split(",")]
         self._topic, self._bounds, self._make_topic = topic, bounds or Bounds(), make_topic
-        self._lock = threading.Lock()
-        self._in_flight: dict[_Delivery, None] = {}  # in the order of sending
+        self._deliveries = Deliveries(self._bounds.max_events, self._bounds.max_bytes)
         self._producer: KafkaProducer | None = None
         self._is_connected, self._is_closed = threading.Event(), threading.Event()
-        self.n_pending = 0
-        self.pending_bytes = 0
-        self._connecting: threading.Thread | None = None
-        self._connect()
+        self._keeper = threading.Thread(target=self._keep, name="kafka-keeper", daemon=True)
+        self._keeper.start()
+
+    @property
+    def n_pending(self) -> int:
+        """Records that Kafka has not answered."""
+        return self._deliveries.n
+
+    @property
+    def pending_bytes(self) -> int:
+        return self._deliveries.n_bytes
 
     def send(self, key: bytes | None, value: bytes) -> "Future[None]":
         """Do as `send_all`, with one record."""
@@ -88,31 +87,24 @@ class EventProducer:
         Raises QueueFullError or NotTakenError at once, with no record handed over, where there is no room or no broker;
         InputError for a record that is larger than `max_record_bytes`.
         """
-        producer, delivery = self._admitted(records)
-        n_sent = 0
-        try:
-            for key, value in records:
-                sent = producer.send(self._topic, value, key)
-                n_sent += 1
-                sent.add_callback(delivery.acknowledged)
-                sent.add_errback(delivery.failed)
-        except KafkaError as error:  # the topic is gone
-            self._connect()
-            delivery.fail_rest(len(records) - n_sent, error)
-        except BaseException as error:  # the rest was never sent: the count must not wait for it
-            delivery.fail_rest(len(records) - n_sent, error)
-            raise
+        producer = self._contact(records)
+        if not records:
+            nothing: Future[None] = Future()
+            nothing.set_result(None)
+            return nothing
+        delivery = self._deliveries.admit(records)
+        self._hand_over(producer, records, delivery)
         return delivery.future
 
     def wait_connected(self, timeout_seconds: float) -> bool:
-        """Wait for the first contact with the broker and the topic. Returns whether there was one."""
+        """Wait for contact with the broker and the topic. Returns whether there is."""
         return self._is_connected.wait(timeout_seconds)
 
     def why_not_ready(self, patience_seconds: float = 5.0) -> str:
         """Say what keeps records from Kafka now; empty when nothing does. May take a second: not for an event loop."""
         if not self._is_connected.is_set():
-            return f"no contact with topic '{self._topic}' of Kafka at {', '.join(self._addresses)}"
-        if self.n_pending >= self._bounds.max_events or self.pending_bytes >= self._bounds.max_bytes:
+            return self._no_contact()
+        if self._deliveries.is_full:
             return f"the queue is full: {self.n_pending:,} events wait for Kafka"
         if self.oldest_seconds() > patience_seconds:
             return f"Kafka is slow: an event has waited for {self.oldest_seconds():.0f} s"
@@ -120,74 +112,72 @@ class EventProducer:
 
     def oldest_seconds(self) -> float:
         """How long the oldest records have waited for Kafka's answer; 0 where none wait."""
-        with self._lock:
-            oldest = next(iter(self._in_flight), None)
-        return time.monotonic() - oldest.since if oldest else 0.0
+        return self._deliveries.oldest_seconds()
 
     def close(self, timeout_seconds: float) -> bool:
         """Send what waits, then disconnect. Returns whether everything was answered in `timeout_seconds`."""
         self._is_closed.set()
-        if (producer := self._producer) is None:
-            return True
-        with contextlib.suppress(KafkaError):
-            producer.flush(timeout=timeout_seconds)
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with contextlib.suppress(KafkaError):
+                producer.flush(timeout=timeout_seconds)
         is_flushed = self.n_pending == 0
-        producer.close(timeout=1)  # fails what is left
+        self._deliveries.give_up(NotTakenError("the producer was closed"))
+        _abandon(producer)
         return is_flushed
 
-    def _admitted(self, records: Sequence[Record]) -> tuple[KafkaProducer, "_Delivery"]:
-        sizes = [len(value) + len(key or b"") for key, value in records]
-        n_bytes = sum(sizes) + len(sizes) * RECORD_OVERHEAD_BYTES
-        if max(sizes, default=0) > self._bounds.max_record_bytes:
+    def _contact(self, records: Sequence[Record]) -> KafkaProducer:
+        largest = max([len(value) + len(key or b"") for key, value in records], default=0)
+        if largest > self._bounds.max_record_bytes:
             raise InputError(
-                f"a record of {max(sizes):,} bytes is too large: expected at most {self._bounds.max_record_bytes:,}"
+                f"a record of {largest:,} bytes is too large: expected at most {self._bounds.max_record_bytes:,}"
             )
         producer = self._producer
         if producer is None or self._is_closed.is_set() or not self._is_connected.is_set():
-            raise NotTakenError(f"no contact with topic '{self._topic}' of Kafka at {', '.join(self._addresses)}")
-        delivery = _Delivery(self, len(records), n_bytes)
-        with self._lock:
-            n, size = self.n_pending + len(records), self.pending_bytes + n_bytes
-            if n > self._bounds.max_events or size > self._bounds.max_bytes:
-                raise QueueFullError(
-                    f"{self.n_pending:,} events ({self.pending_bytes:,} bytes) wait for Kafka: there is no room for more"
-                )
-            if records:
-                self.n_pending, self.pending_bytes = n, size
-                self._in_flight[delivery] = None
-        if not records:
-            delivery.future.set_result(None)
-        return producer, delivery
+            raise NotTakenError(self._no_contact())
+        return producer
 
-    def _settle(self, delivery: "_Delivery", n: int, error: BaseException | None) -> None:
-        """Count `n` answers; with the last one the future is done."""
-        with self._lock:
-            delivery.n_left -= n
-            delivery.error = delivery.error or error
-            if delivery.n_left:
-                return
-            self._in_flight.pop(delivery)
-            self.n_pending -= delivery.n
-            self.pending_bytes -= delivery.n_bytes
-        delivery.finish()
-
-    def _connect(self) -> None:
-        with self._lock:
+    def _hand_over(self, producer: KafkaProducer, records: Sequence[Record], delivery: Delivery) -> None:
+        n_sent = 0
+        try:
+            for key, value in records:
+                sent = producer.send(self._topic, value, key)
+                n_sent += 1
+                sent.add_callback(delivery.acknowledged)
+                sent.add_errback(delivery.failed)
+        except KafkaError as error:  # the topic is gone, or the producer was given up just now
             self._is_connected.clear()
-            if self._connecting and self._connecting.is_alive():
-                return
-            self._connecting = threading.Thread(target=self._keep_connecting, name="kafka-connect", daemon=True)
-            self._connecting.start()
+            delivery.never_sent(len(records) - n_sent, error)
+        except BaseException as error:
+            delivery.never_sent(len(records) - n_sent, error)
+            raise
 
-    def _keep_connecting(self) -> None:
+    def _keep(self) -> None:
+        """Connect; and again after a producer was given up, or its topic was gone."""
         while not self._is_closed.is_set():
-            with contextlib.suppress(KafkaError, LiveshelfError):
-                self._make_topic()
-                self._producer = self._producer or self._new_producer()
-                if self._producer.partitions_for(self._topic):
-                    self._is_connected.set()
-                    return
-            self._is_closed.wait(RETRY_SECONDS)
+            if not self._is_connected.is_set():
+                self._reconnect()
+            elif self.oldest_seconds() > self._bounds.delivery_timeout_seconds + GRACE_SECONDS:
+                # kafka-python gives up by itself only while it has a broker: without one it waits for a producer id.
+                self._is_connected.clear()
+                continue
+            self._is_closed.wait(LOOK_SECONDS)
+
+    def _reconnect(self) -> None:
+        producer, self._producer = self._producer, None
+        self._deliveries.give_up(NotTakenError("it was not there in time"))
+        _abandon(producer)
+        with contextlib.suppress(KafkaError, LiveshelfError):
+            self._make_topic()
+            producer = self._new_producer()
+            if self._is_closed.is_set() or not _has_topic(producer, self._topic):
+                _abandon(producer)
+                return
+            self._producer = producer
+            self._is_connected.set()
+
+    def _no_contact(self) -> str:
+        return f"no contact with topic '{self._topic}' of Kafka at {', '.join(self._addresses)}"
 
     def _new_producer(self) -> KafkaProducer:
         timeout_ms = int(self._bounds.delivery_timeout_seconds * 1000)
@@ -201,7 +191,7 @@ class EventProducer:
             partitioner=_RememberingPartitioner(),
             max_request_size=self._bounds.max_record_bytes + REQUEST_OVERHEAD_BYTES,
             allow_auto_create_topics=False,  # it would have another number of partitions than configured
-            bootstrap_timeout_ms=int(CONNECT_SECONDS * 1000),
+            bootstrap_timeout_ms=CONNECT_MS,
             max_block_ms=MAX_BLOCK_MS,
             request_timeout_ms=timeout_ms // 2,
             delivery_timeout_ms=timeout_ms,
@@ -225,34 +215,23 @@ def _hash_of(key: bytes) -> int:
     return int(murmur2(key)) & 0x7FFFFFFF
 
 
-class _Delivery:
-    """Records that were handed over together: done when each is answered."""
+def _has_topic(producer: KafkaProducer, topic: str) -> bool:
+    try:
+        return bool(producer.partitions_for(topic))
+    except KafkaError:
+        return False
 
-    __slots__ = ("error", "future", "n", "n_bytes", "n_left", "producer", "since")
 
-    def __init__(self, producer: EventProducer, n: int, n_bytes: int) -> None:
-        self.producer, self.n, self.n_left, self.n_bytes = producer, n, n, n_bytes
-        self.since = time.monotonic()
-        self.error: BaseException | None = None
-        self.future: Future[None] = Future()
-        self.future.set_running_or_notify_cancel()  # a client that hangs up cancels nothing: the records are on their way
+def _abandon(producer: KafkaProducer | None) -> None:
+    """End a producer now; its thread fails what it has not sent.
 
-    def acknowledged(self, _metadata: object) -> None:
-        self.producer._settle(self, 1, None)
-
-    def failed(self, error: BaseException) -> None:
-        self.producer._settle(self, 1, error)
-
-    def fail_rest(self, n: int, error: BaseException) -> None:
-        """Take it that the last `n` were never sent."""
-        self.producer._settle(self, n, error)
-
-    def finish(self) -> None:
-        if self.error is None:
-            self.future.set_result(None)
-        else:
-            reason = str(self.error) or type(self.error).__name__
-            self.future.set_exception(NotTakenError(f"Kafka did not acknowledge: {reason}"))
+    `close` alone would wait for what cannot be sent and then leave the thread running: internals of the pinned version.
+    """
+    if producer is None:
+        return
+    producer._sender.force_close()
+    with contextlib.suppress(KafkaError):
+        producer.close(timeout=0)
 
 
 def _answers(address: str) -> bool:
