@@ -13,7 +13,7 @@ NO_COUNTERPART = {
     "checkout_shipping_info_submitted": "says nothing about taste",
     "payment_info_submitted": "says nothing about taste",
 }
-_CART_EVENTS = {"product_added_to_cart": "add_to_cart", "product_removed_from_cart": "remove_from_cart"}
+CART_EVENTS = {"product_added_to_cart": "add_to_cart", "product_removed_from_cart": "remove_from_cart"}
 
 
 def add_pixel_event(event: Part) -> None:
@@ -30,9 +30,9 @@ def add_pixel_event(event: Part) -> None:
         _add_collection(data.part("collection"), occasion)
     elif name == "search_submitted":
         occasion.add("search", {"query": data.part("searchResult").needed_text("query")})
-    elif name in _CART_EVENTS:
+    elif name in CART_EVENTS:
         line = data.part("cartLine")
-        occasion.add(_CART_EVENTS[name], {**_variant(line.part("merchandise")), "quantity": line.quantity("quantity")})
+        occasion.add(CART_EVENTS[name], {**_variant(line.part("merchandise")), "quantity": line.quantity("quantity")})
     elif name == "checkout_completed":
         _add_checkout(data.part("checkout"), occasion)
     else:
