@@ -1,4 +1,4 @@
-"""What a large catalogue costs: lists of all items beside lists from few candidates, a micro-batch, memory.
+"""What a large catalogue costs: lists of all items beside lists from few candidates, a micro-batch, memory of workers.
 
     python -m benchmarks.catalogue
 
@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from benchmarks.hot_loop import HotLoop, micro_batches
 from benchmarks.results import RESULTS, publish
 from benchmarks.shop_log import shop_log
+from benchmarks.worker_memory import Steps, memory_of_workers
 from pipelines.features.profile import Ints
 from pipelines.lists.selection import top_n
 from pipelines.local.shop import ShopConfig
@@ -33,8 +34,9 @@ from pipelines.models.factorization.machine import FactorizationMachine
 from pipelines.models.factorization.pruning import Own, Shelves
 from pipelines.models.factorization.tables import Matrix, Table, Vector, empty_tables
 from pipelines.models.items import Items
-from pipelines.models.kinds import empty
+from pipelines.models.kinds import empty, from_bytes
 from pipelines.models.model import Model
+from pipelines.models.progressive import evaluate
 from pipelines.models.ranker import Histories, ItemFacts
 from pipelines.sections import ProfileConfig
 
@@ -62,37 +64,48 @@ def main() -> None:
     figures: dict[str, float] = {}
     with threadpool_limits(1):
         for name, shop in (("10k", SMALL), ("100k", LARGE)):
-            loop, steps = learned(shop)
-            measured = {"n_items": loop.ranker.n_items} | steps | list_costs(loop) | sizes(model_of(loop))
+            loop, costs, steps = learned(shop)
+            measured = {"n_items": loop.ranker.n_items} | costs | list_costs(loop) | sizes(model_of(loop))
+            measured |= memory_of_workers(steps, ModelConfig(), asked(loop, FEW))
             figures |= {f"{key}_{name}": value for key, value in measured.items()}
         figures |= recalls(loop) | {"recall_gaussian": recall_of_gaussian()}
     figures["pruned_100k_to_exact_10k_ratio"] = figures["pruned_us_per_user_100k"] / figures["exact_us_per_user_10k"]
     publish("catalogue", figures | on_paper(), AIMS)
 
 
-def learned(shop: ShopConfig) -> tuple[HotLoop, dict[str, float]]:
-    """A model that learned from a shop, with clusters of the greatest age, and what its last steps cost."""
+def learned(shop: ShopConfig) -> tuple[HotLoop, dict[str, float], Steps]:
+    """A model that learned from a shop, with clusters of the greatest age, and its last steps and what they cost."""
     log = shop_log(shop)
     loop = HotLoop(log, empty(ModelConfig()), ProfileConfig())
     clustered = len(log) - (MOST_STEPS - 1) * LAST_EVENTS
     for rows in track(list(micro_batches(clustered, EVENTS)), "learning", transient=True):
         loop.learn(loop.fold(rows))
     loop.ranker.best(asked(loop, FEW), N)
+    follower = from_bytes(ModelConfig(), loop.ranker.to_bytes())
     costs: list[dict[str, float]] = []
-    for start in track(range(clustered, len(log), LAST_EVENTS), "learning on", transient=True):
-        costs.append(step_costs(loop, slice(start, min(start + LAST_EVENTS, len(log)))))
-    return loop, {name: float(np.median([cost[name] for cost in costs[-TIMED:]])) for name in costs[0]}
+    starts = range(clustered, len(log), LAST_EVENTS)
+    for start in track(starts, "learning on", transient=True):
+        if start == starts[-TIMED]:
+            steps = Steps(loop.ranker.to_bytes(), [])
+        cost, patch = step_costs(loop, follower, slice(start, min(start + LAST_EVENTS, len(log))))
+        costs.append(cost)
+        if start >= starts[-TIMED]:
+            steps.patches.append(patch)
+    return loop, {name: float(np.median([cost[name] for cost in costs[-TIMED:]])) for name in costs[0]}, steps
 
 
-def step_costs(loop: HotLoop, rows: slice) -> dict[str, float]:
-    """Milliseconds of the parts of a micro-batch that take as long for one user as for many, or nearly."""
+def step_costs(loop: HotLoop, follower: Model, rows: slice) -> tuple[dict[str, float], bytes]:
+    """Milliseconds of the parts of a micro-batch that take as long for one user as for many, or nearly; and its patch."""
     batch, model = loop.fold(rows), model_of(loop)
     somebody = loop.histories(np.zeros(1, np.int64), int(loop.log.time_s[rows.stop - 1]))
     taken = {"first_list_ms": seconds(lambda: model.best(somebody, N))[0]}
     taken["with_items_ms"], _ = seconds(lambda: model.with_items(batch.facts, batch.timeline))
+    taken["evaluate_ms"], _ = seconds(lambda: evaluate(model, batch, model.config, 0))
     taken["gradient_ms"], gradient = seconds(lambda: model.gradient(batch, 0))
-    taken["apply_ms"], _ = seconds(lambda: model.apply([gradient.data]))
-    return {name: 1e3 * value for name, value in taken.items()}
+    n_items = model.n_items
+    taken["apply_ms"], patch = seconds(lambda: model.apply([gradient.data]))
+    taken["patch_ms"], _ = seconds(lambda: follower.patch(patch))
+    return {name: 1e3 * value for name, value in taken.items()} | {"new_items": model.n_items - n_items}, patch
 
 
 def list_costs(loop: HotLoop) -> dict[str, float]:
@@ -165,6 +178,8 @@ def sizes(model: Model) -> dict[str, float]:
     return {
         "bytes_per_item": everything / model.n_items,
         "model_mb": everything / 1e6,
+        "shareable_mb": tables / 1e6,
+        "names_mb": (names + model.item_ids.nbytes) / 1e6,
         "lists_mb": for_lists / 1e6,
         "snapshot_mb": len(model.to_bytes()) / 1e6,
     }
