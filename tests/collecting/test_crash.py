@@ -1,5 +1,6 @@
 """Kafka dies under load, and so does the collector: what was answered with 2xx is in the topic, counted one by one."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -213,19 +214,22 @@ def test_a_producer_whose_broker_is_away_for_long_gives_up_and_begins_anew(broke
     producer = EventProducer(broker.address, TOPIC, Bounds(delivery_timeout_seconds=2))
     assert producer.wait_connected(SECONDS)
     producer.send(b"u", b'{"event_id": "before"}').result(SECONDS)
-    broker.kill()
+    some = b'{"event_id": "there or not"}'
 
-    waiting = [producer.send(f"u{n}".encode(), b'{"event_id": "lost or not"}') for n in range(50)]
-    for future in waiting:
-        with pytest.raises(NotTakenError):
-            future.result(SECONDS)
-    with pytest.raises(NotTakenError, match="no contact"):  # in the end at once, and no more a queue of those who wait
-        for _ in range(10):
-            assert producer.send(b"u", b'{"event_id": "lost or not"}').exception(SECONDS)
+    waiting = [
+        producer.send(f"u{n}".encode(), some) for n in range(100)
+    ]  # some are sent and not answered: kafka-python's trap
+    broker.kill()
+    for _ in range(3):
+        with contextlib.suppress(NotTakenError):  # raised where contact is known to be lost
+            waiting += [producer.send(f"u{n}".encode(), some) for n in range(50)]
+        for future in waiting:
+            future.exception(SECONDS)  # raises where it is not done by then
+    assert isinstance(waiting[-1].exception(SECONDS), NotTakenError)
     broker.start()
 
     assert producer.wait_connected(SECONDS)
     producer.send(b"u", b'{"event_id": "after"}').result(SECONDS)
-    assert (producer.n_pending, producer.pending_bytes) == (0, 0)
+    assert (producer.n_pending, producer.pending_bytes) == (0, 0)  # what was given up takes no room for ever
     producer.close(SECONDS)
     assert {"before", "after"} <= set(ids_in(broker))
