@@ -34,7 +34,7 @@
   const ID = PREFIX + 'id'
   const USER = PREFIX + 'user'
   const SESSION = PREFIX + 'session'
-  const UNTIL = PREFIX + 'until' // the time before which nothing is sent
+  const UNTIL = PREFIX + 'until' // the time before which the collector wants nothing more
   const EVENT = PREFIX + 'e' // + sequence + '.' + an id
 
   const win = window
@@ -105,7 +105,7 @@
 
   const endpoint = new URL((attribute(script, 'url') || '/v1/events') + '?key=' + attribute(script, 'key'), script.src)
   let failures = 0
-  let status = 1 // of the last answer; 0 where none came
+  let retryMs = 0 // after the last failure
   let isSending
   let refusals = 0
 
@@ -117,7 +117,7 @@
   /** Send one batch; true when the collector has judged it, or when to try it in smaller parts. */
   const post = async (batch) => {
     let seconds = Math.min(2 ** failures++, 256) * (1 + Math.random()) // to wait, should this fail
-    status = 0
+    let status
     try {
       const response = await fetch(endpoint, {
         __proto__: null,
@@ -133,7 +133,7 @@
       if (response.ok && accepted >= 0) {
         batch.forEach(remove)
         batchEvents = BATCH_EVENTS
-        failures = 0
+        failures = retryMs = 0
         if (rejected?.[0]) console.warn('liveshelf', rejected)
         return true
       }
@@ -146,7 +146,9 @@
       if (!batch[1]) remove(batch[0])
       return true
     }
-    write(UNTIL, Date.now() + Math.min(seconds * 1e3 || 6e4, MAX_PAUSE_MS))
+    retryMs = Math.min(seconds * 1e3 || 6e4, MAX_PAUSE_MS)
+    // For the next pages too, if the collector says so: a lost network may be back there.
+    if (status > 399) write(UNTIL, Date.now() + retryMs)
   }
 
   const sendAll = async (lock) => {
@@ -156,7 +158,7 @@
       let batch
       while ((batch = nextBatch())[0] && (await post(batch)));
     }
-    if (queue()[0]) flushSoon(pauseMs())
+    if (queue()[0]) flushSoon(retryMs)
   }
 
   const flush = async () => {
@@ -215,7 +217,7 @@
     // The time, so that events of several tabs are in order; but never going back, whatever the clock does.
     write(EVENT + Math.max(now, sequence(waiting.slice(-1) + '') + 1 || 0) + '.' + newId(), text)
     waiting.slice(0, 1 - QUEUE_EVENTS).forEach(remove)
-    if (waiting[BATCH_EVENTS - 2]) flush()
+    if (waiting.length == BATCH_EVENTS - 1) flush()
     else flushSoon()
   }
   const trackOnce = (key, type, fields) => {
@@ -367,10 +369,7 @@
     on('popstate', lookSoon)
     on('pagehide', leave)
     on('visibilitychange', () => doc.hidden && flush())
-    on('online', () => {
-      if (!status) remove(UNTIL)
-      flush()
-    })
+    on('online', flush)
     on('pageshow', ({ persisted }) => {
       isSending = false
       if (!persisted) return

@@ -121,7 +121,6 @@ def test_the_queue_is_bounded_and_keeps_the_newest_and_goes_in_bounded_parts(pag
         """for (let n = 0; n < 230; n++)
              liveshelf('track', 'search', { query: String(n), note: 'ä'.repeat(n < 200 ? 9 : 5000) })"""
     )
-    page.wait_for_function("localStorage['liveshelf.until']")
     collector.start()
     page.evaluate(NOW)
 

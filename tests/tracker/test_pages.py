@@ -26,7 +26,7 @@ def test_a_page_view_says_who_when_and_where(page, shop, collector):
     }
     assert event["anonymous_id"] and event["session_id"] and "user_id" not in event
     assert event["event_time"].endswith("Z")
-    assert collector.requests[0].query == {"key": ["demo"]}
+    assert collector.requests[0].query == {"key": ["demo-shop-write-key"]}
     assert "Cookie" not in collector.requests[0].headers
 
 

@@ -9,9 +9,7 @@ from tests.tracker.recorder import what_of
 pytestmark = pytest.mark.servers
 
 PROJECT = Path(__file__).parents[2]
-EVENTS = (
-    "view_item|view_item_list|select_item|add_to_cart|remove_from_cart|purchase|search|view_search_results|login|sign_up"
-)
+EVENTS = "view_item|view_item_list|select_item|add_to_cart|remove_from_cart|purchase|search|view_search_results|login|sign_up"
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ class Collector:
         self._environment = os.environ | {
             "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers,
             "LIVESHELF_KAFKA__TOPIC": topic,
-            "COLLECTOR_WRITE_KEYS": "shop:demo",
+            "COLLECTOR_WRITE_KEYS": "shop:demo-shop-write-key",
             "LIVESHELF_COLLECTOR__ALLOWED_ORIGINS": '["*"]',
         }
 
@@ -70,7 +70,7 @@ class Topic:
     def wait_for(self, n_events: int, *types: str) -> list[Event]:
         give_up = time.monotonic() + PATIENCE_SECONDS
         while len(found := [event for event in self.events if not types or event["event_type"] in types]) < n_events:
-            assert time.monotonic() < give_up, f"expected {n_events} events {types}, got {what_of(found)}"
+            assert time.monotonic() < give_up, f"expected {n_events} events {types}, got {what_of(self.events)}"
             for records in self._consumer.poll(timeout_ms=200).values():
                 for record in records:
                     event = json.loads(record.value)
