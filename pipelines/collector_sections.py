@@ -24,7 +24,8 @@ class CollectorConfig(Section):
         None, description="file of secrets, `site:key` a line, several of a site while one is replaced; read at start"
     )
     allowed_origins: tuple[str, ...] = Field(
-        (), description="origins whose pages may send events, such as https://shop.example; ['*']: all"
+        (),
+        description="origins whose pages may send events, such as https://shop.example; 'null' of a sandbox, '*' for all",
     )
     respect_do_not_track: bool = Field(
         True,
@@ -64,6 +65,8 @@ class CollectorConfig(Section):
     @classmethod
     def _whole_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
         for origin in origins:
-            if origin != "*" and not re.fullmatch(r"https?://[^/\s]+", origin):
-                raise ValueError(f"'{origin}': an origin is scheme and host, such as https://shop.example, or '*'")
+            if origin not in ("*", "null") and not re.fullmatch(r"https?://[^/\s]+", origin):  # null: a sandboxed page
+                raise ValueError(
+                    f"'{origin}': an origin is scheme and host, such as https://shop.example; 'null' (of a sandbox), or '*'"
+                )
         return origins
