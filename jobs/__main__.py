@@ -12,6 +12,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("jobs.up", "Start the embedded Kafka and Valkey, and keep them until Ctrl-C."),
     "simulate": ("jobs.simulate", "Send the events of a simulated shop to Kafka, or write them to a file."),
     "replay": ("jobs.replay", "Send a real log to Kafka, keyed by user, at any speed."),
+    "send": ("jobs.send", "Send one event, to see that it arrives: through the collector, or straight to Kafka."),
     "collect_events": (
         "jobs.collect_events",
         "Take events by HTTP to Kafka: from browsers, apps and webhooks, answered when Kafka has them.",
