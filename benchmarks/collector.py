@@ -133,16 +133,16 @@ def _running(module: list[str]) -> Iterator[int]:
     port = free_port()
     process = subprocess.Popen([sys.executable, "-m", *module, "--port", str(port)], stderr=subprocess.DEVNULL)
     try:
-        _wait_for(port, process)
+        _wait_for(port, process, module[0])
         yield port
     finally:
         process.terminate()
         process.wait()
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+def _wait_for(port: int, process: subprocess.Popen[bytes], name: str) -> None:
     deadline = time.monotonic() + START_SECONDS
-    path = "openapi.json" if "uvicorn" in process.args else "readyz"  # type: ignore[operator]
+    path = "openapi.json" if name == "uvicorn" else "readyz"
     while process.poll() is None and time.monotonic() < deadline:
         try:
             with urlopen(f"http://127.0.0.1:{port}/{path}"):
@@ -150,7 +150,7 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
                 return
         except OSError:  # not yet, or not ready
             time.sleep(0.2)
-    raise RuntimeError(f"{process.args} did not start")
+    raise RuntimeError(f"{name} did not start")
 
 
 if __name__ == "__main__":
