@@ -11,6 +11,7 @@
 \b
 Writes  the collector's POST /v1/events; with --kafka the Kafka topic, as it is: what a rule refuses is quarantined later
 
+EVENT_TYPE: page_view, product_view, click, search, add_to_cart, remove_from_cart, purchase, impression, identify.
 An event without an id, a time or a visitor gets them. The exit code is 0 where it was accepted.
 """
 
@@ -36,7 +37,7 @@ Event = dict[str, Any]
 
 
 @click.command(help=__doc__)
-@click.argument("event_type", type=click.Choice(EVENT_TYPES), required=False)
+@click.argument("event_type", type=click.Choice(EVENT_TYPES), required=False, metavar="[EVENT_TYPE]")
 @click.option("--user", "user_id", help="The known user.")
 @click.option(
     "--visitor", "anonymous_id", help="The visitor before login.  [default: send-test, where there is no --user]"
@@ -135,8 +136,7 @@ def _refusal(response: requests.Response, verdict: dict[str, Any]) -> str:
     hint = {
         401: f"; give the key with --key, or in the variable {KEY_VARIABLE}",
         429: "; it wants fewer events",
-        503: "; Kafka is away or slow, or too much waits for it: try again in "
-        f"{response.headers.get('Retry-After', 'some')} seconds",
+        503: f"; try again in {response.headers.get('Retry-After', 'some')} seconds",
     }.get(response.status_code, "")
     return f"not taken ({response.status_code}): {verdict.get('error', 'no reason given')}{hint}"
 

@@ -1,44 +1,40 @@
-"""The page about collecting names every event of every vendor that is read, or not."""
+"""What is copied from the page about collecting is what was tested."""
 
 import re
+import textwrap
 from pathlib import Path
 
-from pipelines.events.adapters import ga4_events, segment, shopify_orders, shopify_pixel
-from pipelines.schemas import EVENT_TYPES
+import pytest
 
-PAGE = (Path(__file__).parents[2] / "docs/collecting.md").read_text(encoding="utf-8")
-WEBHOOKS = PAGE.split("\n## Webhooks\n")[1].split("\n## ")[0]
-READ = {
-    **ga4_events.EVENT_TYPES,
-    **segment.ONE_PRODUCT,
-    **segment.SEVERAL_PRODUCTS,
-    **shopify_pixel.CART_EVENTS,
-    **dict.fromkeys(shopify_orders.PURCHASES, "purchase"),
-}
-NOT_READ = {
-    *ga4_events.NO_COUNTERPART,
-    *segment.NO_COUNTERPART,
-    *shopify_orders.NO_COUNTERPART,
-    *shopify_pixel.NO_COUNTERPART,
-}
+from tests.tracker.test_tag_manager import EVENTS
+
+PROJECT = Path(__file__).parents[2]
+PAGE = (PROJECT / "docs/collecting.md").read_text(encoding="utf-8")
 
 
-def rows(first_header: str) -> list[list[str]]:
-    """The cells of the table that begins so."""
-    table = re.search(rf"^\| {first_header} \|.*\n(?:\|.*\n)+", WEBHOOKS, re.MULTILINE)
-    assert table
-    return [line.strip("|\n ").split(" | ") for line in table.group().splitlines()[2:]]
+@pytest.mark.parametrize("name", ["tracker", "ecommerce"])
+def test_the_tags_for_tag_manager_are_the_tested_ones(name):
+    tag = (PROJECT / f"tracker/gtm-{name}.html").read_text(encoding="utf-8")
+
+    assert textwrap.indent(tag, "   ") in PAGE
 
 
-def test_every_vendor_event_that_is_read_is_in_the_row_of_its_type():
-    cells = {row[0].strip("`"): " ".join(row[1:]) for row in rows("event")}
-
-    assert cells.keys() == set(EVENT_TYPES)
-    assert [name for name, event_type in READ.items() if f"`{name}`" not in cells[event_type]] == []
+def test_the_trigger_for_tag_manager_is_the_tested_one():
+    assert f"^({EVENTS})$" in PAGE
 
 
-def test_every_vendor_event_that_is_ignored_is_in_the_table_with_the_reason():
-    named = {name for row in rows("ignored") for name in re.findall("`([^`]+)`", row[0])}
+def test_the_lines_for_every_page_are_those_of_the_example():
+    stub, script = re.search(r"```html\n(<script>.*)\n(<script async .*)\n```", PAGE).groups()
+    example = (PROJECT / "examples/shop/index.html").read_text(encoding="utf-8")
 
-    assert named >= NOT_READ
-    assert not named & READ.keys()
+    assert stub in example
+    assert re.findall(r"data-ls-\w+", script) == re.findall(r"data-ls-\w+", re.search(r"<script async .*", example)[0])
+
+
+def test_every_attribute_that_the_tracker_reads_is_explained():
+    source = (PROJECT / "tracker/tracker.js").read_text(encoding="utf-8")
+    read = set(re.findall(r"data-ls-([a-z]+)|(?:attribute|closest)\(.*?, '(\w+)'\)|said\('(\w+)'\)", source))
+    names = {name for found in read for name in found if name}
+
+    assert len(names) == 13
+    assert not [name for name in names if f"`data-ls-{name}" not in PAGE]
