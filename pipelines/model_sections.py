@@ -17,6 +17,8 @@ MEANING_OF_MIXTURE = ("co_occurrence_half_life_hours", "neighbours_per_item")
 MEANING_OF_FACTORIZATION = (
     "dimensions",
     "history_half_life_hours",
+    "history_normalization",
+    "own_item_affinity",
     "repeat_half_lives_hours",
     "popularity_smoothing",
     "category_rows",
@@ -54,6 +56,18 @@ class FactorizationConfig(Section):
         40, ge=1, le=200, description="interactions of the user that an example knows: the newest before its second"
     )
     history_half_life_hours: float = Field(24.0 * 45, gt=0, description="an interaction so old says half as much")
+    history_normalization: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="the history's vector is divided by its summed weight to this power: 1 forgets how much there is of it",
+    )
+    own_item_affinity: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="how much the history's vector counts for items in it, for which repetition speaks already",
+    )
     repeat_half_lives_hours: tuple[float, float] = Field(
         (24.0 * 14, 24.0 * 365), description="of the terms about the user's own earlier interactions with the item"
     )
@@ -68,9 +82,10 @@ class FactorizationConfig(Section):
     initial_accumulator: float = Field(
         0.1, ge=0, description="AdaGrad's squared gradients at the start: larger makes first steps smaller"
     )
-    initial_repeat_weights: tuple[float, float, float, float] = Field(
-        (0.0, 0.5, 2.0, 0.5),
-        description="of what the user met before, until it has learned: decayed weight (short, long half-life), once, number",
+    initial_repeat_weights: tuple[float, float, float, float, float] = Field(
+        (0.0, 0.5, 2.0, 0.5, 0.0),
+        description="of what the user met before, until it has learned: decayed weight (short, long half-life), once, number, "
+        "number for each second at which the user did something",
     )
     popularity_smoothing: float = Field(
         0.1, gt=0, description="added to an item's share of popularity, in parts of an even share, before the logarithm"

@@ -28,7 +28,7 @@ MODEL = ModelConfig(
         negatives=512,
         learning_rate=0.2,
         term_learning_rate=0.03,
-        initial_repeat_weights=(0.0, 0.0, 0.0, 0.0),
+        initial_repeat_weights=(0.0, 0.0, 0.0, 0.0, 0.0),
     ),
 )
 MICRO_BATCH_EVENTS = 256

@@ -55,13 +55,14 @@ def test_the_score_is_rivers_model_equation_between_user_and_item():
     book = textbook_of(model)
     weight = [1.0, 3.0, -2.0, 1.0]
     past = list(zip(model.find(asked.item).tolist(), asked.as_of_s - key_time_s(asked.key), weight, strict=True))
-    user = features_of_user(book, past, [DEVICE, COUNTRY])
+    features = features_of_user(book, past, [DEVICE, COUNTRY])
     whole, pairs_alone = a_river_machine(book, is_linear=True), a_river_machine(book, is_linear=False)
 
     ours = model.score(asked)[0]
 
     for column in range(len(FACTS)):
         item = features_of_item(book, column)
+        user = {name: book.affinity(past, column) * value for name, value in features.items()}
         terms = {f"t{row}": term for row, term in enumerate(book.terms(past, column))}
         within = pairs_alone.predict_one(user | NOTHING) + pairs_alone.predict_one(item | NOTHING)
         assert ours[column] == pytest.approx(whole.predict_one(user | item | terms) - within, abs=1e-5)

@@ -28,8 +28,7 @@ SITUATIONS = {
     "an own item that was taken out of the cart": ([("add_to_cart", 3), ("remove_from_cart", 3)], ("click", 3), NOBODY),
     "an own item that is also drawn": ([("purchase", 1), ("click", 2)], ("click", 5), NOBODY),
     "after an item that is not admitted": ([("click", 7), ("click", 6)], ("add_to_cart", 2), PHONE),
-    "an own item that is not admitted": ([("click", 8)], ("click", 8), NOBODY),
-    "a new item that is not admitted": ([("click", 2)], ("click", 7), NOBODY),
+    "beside an own item that is not admitted": ([("click", 8), ("click", 2)], ("click", 3), NOBODY),
     "after more than an example sees": ([("click", 1 + n % 6) for n in range(9)], ("purchase", 6), NORWAY),
     "after an item that nobody knows": ([("click", 99), ("click", 3)], ("click", 1), NOBODY),
 }
@@ -93,6 +92,15 @@ def test_the_gradient_of_a_mini_batch_is_the_slope_of_the_weighted_losses_in_eve
     for table in TABLES:
         np.testing.assert_allclose(ours[table], slopes[table], atol=1e-5, err_msg=table)
         assert np.abs(slopes[table]).max() > 0.01, f"nothing to see in {table}"
+
+
+@pytest.mark.parametrize("before", [7, 2], ids=["met-before", "new"])
+def test_the_choice_of_an_item_that_is_not_admitted_is_no_example(before):
+    batch = a_batch((0, 0, "click", 7), known=[(0, 60, "click", before)], facts=FACTS)
+
+    gradient = a_machine(CONFIG).gradient(batch, SEED)
+
+    assert (gradient.n_examples, gradient.loss) == (0, 0.0)
 
 
 def test_what_has_the_same_second_is_no_history():

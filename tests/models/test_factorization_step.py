@@ -38,7 +38,8 @@ def gradient_by_hand(book: Textbook, choice, negatives, log_expected) -> dict[tu
     of_query = np.zeros_like(query)
     for column, probability in book.probabilities(choice, negatives, log_expected).items():
         g = choice.weight * (probability - (column == choice.column))
-        of_query += g * book.vector(column)
+        by_product = g * book.affinity(choice.past, column)
+        of_query += by_product * book.vector(column)
         for row, term in enumerate(book.terms(choice.past, column)):
             add("term", row, g * term)
         for table, row in (
@@ -46,7 +47,7 @@ def gradient_by_hand(book: Textbook, choice, negatives, log_expected) -> dict[tu
             ("category", category_row(book, column)),
             ("brand", brand_row(book, column)),
         ):
-            add(table, row, g * query)
+            add(table, row, by_product * query)
         add("bias", column, g)
     for column, share in book.shares(choice.past):
         add("history", column, share * of_query)

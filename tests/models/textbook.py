@@ -62,7 +62,7 @@ class Textbook:
         """ŵ of each interaction."""
         decayed = [(column, weight * halved(age, self.config.factorization.history_half_life_hours))
                    for column, age, weight in past]  # fmt: skip
-        size = sum(abs(weight) for _, weight in decayed)
+        size = sum(abs(weight) for _, weight in decayed) ** self.config.factorization.history_normalization
         return [(column, weight / size) for column, weight in decayed] if size else []
 
     def context_rows(self, context: list[int]) -> list[int]:
@@ -86,19 +86,23 @@ class Textbook:
     def repeat_terms(self, past: Past, column: int) -> list[float]:
         mine = [(age, weight) for of, age, weight in past if of == column]
         if not mine:
-            return [0.0] * 4
+            return [0.0] * 5
         decayed = [
             math.log1p(max(sum(weight * halved(age, hours) for age, weight in mine), 0.0))
             for hours in self.config.factorization.repeat_half_lives_hours
         ]
-        return [*decayed, 1.0, math.log1p(len(mine))]
+        moments = {age for _, age, _ in past}
+        return [*decayed, 1.0, math.log1p(len(mine)), len(mine) / len(moments)]
+
+    def affinity(self, past: Past, column: int) -> float:
+        return self.config.factorization.own_item_affinity if column in {of for of, _, _ in past} else 1.0
 
     def terms(self, past: Past, column: int) -> list[float]:
         return [*self.popularity_terms(column), *self.repeat_terms(past, column)]
 
     def score(self, past: Past, context: list[int], column: int) -> float:
         by_terms = sum(w * t for w, t in zip(self.tables["term"][:, 0], self.terms(past, column), strict=True))
-        by_vectors = float(self.query(past, context) @ self.vector(column))
+        by_vectors = self.affinity(past, column) * float(self.query(past, context) @ self.vector(column))
         return float(self.own("bias", column)[0]) + by_vectors + by_terms
 
     def probabilities(self, choice: Choice, negatives: list[int], log_expected: list[float]) -> dict[int, float]:
@@ -122,7 +126,7 @@ def halved(age_s: float, hours: float) -> float:
 
 
 def choices(batch: TrainingBatch, items: Items, config: ModelConfig) -> list[Choice]:
-    """Every positive interaction with a known item that is to be learned from, after what its user did in earlier seconds."""
+    """Every positive interaction with an admitted item that is to be learned from, after what its user did in earlier seconds."""
     weight_of = {INTERACTION_CODES[name]: weight for name, weight in config.event_weights.items()}
     rows = [
         (int(user), int(key_time_s(key[None])[0]), weight_of[int(key_code(key[None])[0])], int(items.index.find(item[None])[0]))
@@ -131,6 +135,8 @@ def choices(batch: TrainingBatch, items: Items, config: ModelConfig) -> list[Cho
     made = []
     for place, (user, second, weight, column) in enumerate(rows):
         if not batch.timeline.learn[place] or weight <= 0 or column < 0:
+            continue
+        if items.n_events[column] < config.admit_after_events:
             continue
         earlier = [row for row in rows[:place] if row[0] == user and row[1] < second]
         past = [(of, second - then, w) for _, then, w, of in earlier[-config.factorization.history_items :] if of >= 0]

@@ -31,14 +31,17 @@ class Negatives:
 
 
 def examples_of(timeline: Timeline, rows: Ints, items: Items, config: ModelConfig) -> Examples:
-    """Make an example of each of the `rows` whose event says something good of an item that the model knows.
+    """Make an example of each of the `rows` whose event says something good of an item that is admitted.
 
-    Its history is what its user did in earlier seconds: what has the same timestamp has no order.
+    One that is not yet is never drawn as a negative, so log-Q correction would make it all but certain. The history is what
+    the user did in earlier seconds: what has the same timestamp has no order.
     """
     positive = np.maximum(weights_of_codes(config), 0.0)
     weight = positive[key_code(timeline.key[rows])] / max(positive.max(), 1e-9)
     column = items.index.find(timeline.item)
-    rows, weight = rows[(weight > 0) & (column[rows] >= 0)], weight[(weight > 0) & (column[rows] >= 0)]
+    learns = (weight > 0) & (column[rows] >= 0)
+    learns[learns] = items.is_admitted[column[rows[learns]]]
+    rows, weight = rows[learns], weight[learns]
     start, end = earlier_seconds(timeline, rows, config.factorization.history_items)
     before = ranges(start, end - start)
     row = np.repeat(np.arange(len(rows)), end - start)

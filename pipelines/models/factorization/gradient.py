@@ -30,6 +30,8 @@ class _Forward:
     own: Matrix  # (P, d)
     negatives: Matrix  # (N, d)
     terms: Matrix  # (P, R) repeat terms
+    chosen_affinity: Vector  # (B,) how much of ⟨q, p⟩ counts for the chosen items
+    own_affinity: np.float32  # and for own items
 
 
 def gradient_of(side: ItemSide, examples: Examples, negatives: Negatives, pooled: Pooling) -> Learned:
@@ -39,6 +41,7 @@ def gradient_of(side: ItemSide, examples: Examples, negatives: Negatives, pooled
     among = candidates(examples.column, repeated.own, negatives.column, n_items)
     columns, place = _distinct(among, n_items)
     vectors = side.vectors(columns)
+    own_affinity = np.float32(side.config.factorization.own_item_affinity)
     forward = _Forward(
         columns=columns,
         place=place,
@@ -47,6 +50,8 @@ def gradient_of(side: ItemSide, examples: Examples, negatives: Negatives, pooled
         own=vectors[place[among.own]],
         negatives=vectors[place[among.negatives]],
         terms=repeated.terms,
+        chosen_affinity=np.where(among.is_own, own_affinity, np.float32(1.0)),
+        own_affinity=own_affinity,
     )
     scores = _scores(side, among, negatives, forward)
     loss, by_score = softmax_gradient(scores, among, examples.weight)
@@ -69,10 +74,12 @@ def _distinct(among: Candidates, n_items: int) -> tuple[Ints, Ints]:
 def _scores(side: ItemSide, among: Candidates, negatives: Negatives, forward: _Forward) -> Scored:
     """Log-Q corrected scores of all candidates."""
     by_repeat = forward.terms @ side.repeat_weights
-    chosen = np.einsum("bd,bd->b", forward.queries, forward.chosen) + side.free_scores(among.chosen)
+    chosen = np.einsum("bd,bd->b", forward.queries, forward.chosen) * forward.chosen_affinity
+    chosen += side.free_scores(among.chosen)
     chosen -= np.where(among.is_own, 0.0, negatives.log_expected[among.chosen])
     chosen[among.is_own] += by_repeat[among.chosen_place[among.is_own]]
-    own = np.einsum("pd,pd->p", forward.queries[among.own_row], forward.own) + side.free_scores(among.own)
+    own = np.einsum("pd,pd->p", forward.queries[among.own_row], forward.own) * forward.own_affinity
+    own += side.free_scores(among.own)
     shared = forward.queries @ forward.negatives.T
     shared += side.free_scores(among.negatives) - negatives.log_expected[among.negatives]
     return Scored(chosen.astype(np.float32), own + by_repeat, shared)
@@ -102,8 +109,9 @@ def _by_item(among: Candidates, by_score: Scored, forward: _Forward) -> tuple[Ma
     columns, place, queries = forward.columns, forward.place, forward.queries
     example = np.concatenate([np.arange(len(among.chosen)), among.own_row])
     value = np.concatenate([by_score.chosen, by_score.own])
+    by_product = np.concatenate([by_score.chosen * forward.chosen_affinity, by_score.own * forward.own_affinity])
     at = place[np.concatenate([among.chosen, among.own])]
-    of_vectors: Matrix = csr_array((value, (at, example)), shape=(len(columns), len(queries))) @ queries
+    of_vectors: Matrix = csr_array((by_product, (at, example)), shape=(len(columns), len(queries))) @ queries
     of_vectors[place[among.negatives]] += by_score.negatives.T @ queries
     of_free = np.bincount(at, value, len(columns)).astype(np.float32)
     of_free[place[among.negatives]] += by_score.negatives.sum(axis=0)
@@ -113,9 +121,11 @@ def _by_item(among: Candidates, by_score: Scored, forward: _Forward) -> tuple[Ma
 def _by_query(among: Candidates, by_score: Scored, forward: _Forward) -> Matrix:
     """(B, d) gradient by the user side of each example."""
     of_queries: Matrix = by_score.negatives @ forward.negatives
-    of_queries += by_score.chosen[:, None] * forward.chosen
+    of_queries += (by_score.chosen * forward.chosen_affinity)[:, None] * forward.chosen
     start = np.searchsorted(among.own_row, np.arange(len(of_queries) + 1))
-    own = csr_array((by_score.own, np.arange(len(among.own)), start), shape=(len(of_queries), len(among.own)))
+    own = csr_array(
+        (by_score.own * forward.own_affinity, np.arange(len(among.own)), start), shape=(len(of_queries), len(among.own))
+    )
     of_queries += own @ forward.own
     return of_queries
 

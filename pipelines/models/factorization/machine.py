@@ -38,9 +38,9 @@ class FactorizationMachine:
     def score(self, items: Items, histories: Histories, /) -> Scores:
         side = self._side(items)
         of_items = self._kept.scores(side)
-        queries, repeated = self.user_side(items, histories)
+        queries, own = self.user_side(items, histories)
         scores: Scores = of_items.of_all(queries, by_parts=len(items) > self._fm.exact_up_to_items)
-        scores[repeated.own.row, repeated.own.column] += repeated.terms @ side.repeat_weights
+        scores[own.row, own.column] += own.bonus
         return scores
 
     def best(self, items: Items, histories: Histories, n: int, /) -> tuple[Ints, Scores]:
@@ -49,12 +49,11 @@ class FactorizationMachine:
             return best_of_all(partial(self.score, items), len(items), histories, n)
         side = self._side(items)
         of_items = self._kept.scores(side)
-        queries, repeated = self.user_side(items, histories)
-        own = Own(repeated.own.row, repeated.own.column, repeated.terms @ side.repeat_weights)
+        queries, own = self.user_side(items, histories)
         return self._kept.shelves(of_items).best(queries, of_items, own, n)
 
-    def user_side(self, items: Items, histories: Histories) -> tuple[Matrix, Repeats]:
-        """Q (U, d), and the repeat terms of the items met before."""
+    def user_side(self, items: Items, histories: Histories) -> tuple[Matrix, Own]:
+        """Q (U, d), and what is different about the items met before."""
         column = items.index.find(histories.item)
         past = past_of(
             self._config,
@@ -66,7 +65,7 @@ class FactorizationMachine:
             most=self._fm.history_items,
         )
         queries = self._pooling(past, histories.context).queries(self.tables["history"], self.tables["context"])
-        return queries, repeats(past, len(items), self._fm)
+        return queries, self._own(self._side(items), repeats(past, len(items), self._fm), queries)
 
     def gradient(self, items: Items, batch: TrainingBatch, rows: Ints, seed: int, /) -> Learned:
         examples = examples_of(batch.timeline, rows, items, self._config)
@@ -132,6 +131,12 @@ class FactorizationMachine:
     @property
     def _fm(self) -> FactorizationConfig:
         return self._config.factorization
+
+    def _own(self, side: ItemSide, repeated: Repeats, queries: Matrix) -> Own:
+        row, column = repeated.own.row, repeated.own.column
+        product = np.einsum("pd,pd->p", queries[row], side.vectors(column))
+        less = np.float32(1.0 - self._fm.own_item_affinity) * product
+        return Own(row, column, repeated.terms @ side.repeat_weights - less)
 
     def _side(self, items: Items) -> ItemSide:
         return ItemSide(self._config, self.tables, items)

@@ -40,7 +40,7 @@ class Own(NamedTuple):
 
     row: Ints  # (P,) ascending
     column: Ints  # (P,)
-    bonus: Vector  # (P,) what repetition adds to the score
+    bonus: Vector  # (P,) what having been met adds to the score
 
     def of_users(self, users: slice) -> "Own":
         """Of some of the users, who are numbered from 0 again."""

@@ -16,7 +16,7 @@ from pipelines.models.spare import buffer_of, lengthened
 
 Matrix = NDArray[np.float32]  # two-dimensional
 Vector = NDArray[np.float32]
-N_REPEAT_TERMS = 4
+N_REPEAT_TERMS = 5
 BY_ITEM = ("item", "history", "bias")  # tables with a row for each item
 UNKNOWN = 0  # the row of a category, brand or context that is not known: it stays 0
 

@@ -18,7 +18,9 @@ class Repeats:
     """The items that each row's user met before, and what is said of them."""
 
     own: OwnItems
-    terms: Matrix  # (P, 4) log1p of the decayed weight (short, long half-life), 1, log1p of the number
+    terms: (
+        Matrix  # (P, 5) log1p of the decayed weight (short, long half-life), 1, log1p of the number, number by moment
+    )
 
 
 def repeats(past: Past, n_items: int, config: FactorizationConfig) -> Repeats:
@@ -27,9 +29,17 @@ def repeats(past: Past, n_items: int, config: FactorizationConfig) -> Repeats:
     terms = np.empty((len(own.row), N_REPEAT_TERMS), np.float32)
     for term, hours in enumerate(config.repeat_half_lives_hours):
         terms[:, term] = np.log1p(np.maximum(own.sums(decayed(past, hours * HOUR_S)), 0.0))
+    number = own.sums(np.ones(len(past.row)))
     terms[:, 2] = 1.0
-    terms[:, 3] = np.log1p(own.sums(np.ones(len(past.row))))
+    terms[:, 3] = np.log1p(number)
+    terms[:, 4] = number / n_moments(past)[own.row]
     return Repeats(own, terms)
+
+
+def n_moments(past: Past) -> Ints:
+    """(B,) at how many different seconds a row's interactions were: clicks one by one, or orders of many lines."""
+    is_first = (np.diff(past.row, prepend=-1) != 0) | (np.diff(past.age_s, prepend=-1) != 0)
+    return np.bincount(past.row[is_first], minlength=past.n_rows)
 
 
 @dataclass(frozen=True)
@@ -54,11 +64,14 @@ class Pooling:
 
 
 def pooling(past: Past, context: Ints, config: FactorizationConfig, kept: NDArray[np.bool_] | None = None) -> Pooling:
-    """Weigh each row's history: decayed event weights, so that their sizes add up to 1. `kept` (E,): history dropout."""
+    """Weigh each row's history: decayed event weights, divided by the sum of their sizes to the power `history_normalization`.
+
+    kept: (E,) what history dropout leaves.
+    """
     weight = decayed(past, config.history_half_life_hours * HOUR_S)
     if kept is not None:
         weight = weight * kept
-    size = np.bincount(past.row, np.abs(weight), past.n_rows)[past.row]
+    size = np.bincount(past.row, np.abs(weight), past.n_rows)[past.row] ** config.history_normalization
     share = np.divide(weight, size, out=np.zeros_like(weight), where=size > 0).astype(np.float32)
     is_met = np.bincount(past.column) > 0  # sorts nothing, unlike np.unique
     column, place = np.flatnonzero(is_met), (np.cumsum(is_met) - 1)[past.column]
