@@ -65,6 +65,13 @@ def test_an_event_without_id_gets_one_and_nothing_else_changes(fields, blanks):
     assert repr(json.loads(value)) == repr(json.loads(json.dumps(expected)))
 
 
+@pytest.mark.parametrize("body", [b"{}", b" { } \n"])
+def test_an_event_of_nothing_gets_an_id(body):
+    ((_, value),) = bridged(body, None, SENT_MS).records
+
+    assert json.loads(value) == {"event_id": derived_event_id(body, None)}
+
+
 def test_the_number_of_a_price_is_not_written_anew():
     ((_, value),) = bridged(b'{"price": 1.10, "n": 12345678901234567890}', None, SENT_MS).records
 

@@ -21,9 +21,8 @@ from pipelines.local.records import read_record, record_path
 from pipelines.local.topics import ensure_topic
 from tests.events.builders import a_value
 from tests.servers import MAX_RECORD_BYTES
-from tests.sources.rabbit import RabbitMQ, queue, rabbit
+from tests.sources.rabbit import RabbitMQ
 
-__all__ = ["queue", "rabbit"]
 pytestmark = [pytest.mark.servers, pytest.mark.crash]
 N_EVENTS, PREFETCH = 2_500, 50
 N_BEFORE_KILL = 200

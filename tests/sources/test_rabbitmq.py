@@ -11,9 +11,8 @@ import tenacity
 from pipelines.bridge_sections import BridgeConfig
 from pipelines.errors import InputError, ServerError
 from pipelines.sources.rabbitmq import UNSENT, Message, RabbitMQQueue
-from tests.sources.rabbit import RabbitMQ, queue, rabbit
+from tests.sources.rabbit import RabbitMQ
 
-__all__ = ["queue", "rabbit"]
 pytestmark = pytest.mark.servers
 SECONDS = 30.0
 

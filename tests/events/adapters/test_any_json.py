@@ -90,9 +90,40 @@ def test_any_json(vendor):
 
 @pytest.mark.parametrize("vendor", ADAPTERS)
 def test_a_payload_in_which_anything_is_something_else(vendor):
-    @settings(max_examples=600, deadline=None)
+    @settings(max_examples=300, deadline=None)
     @given(damaged(vendor))
     def run(payload: Any) -> None:
         check(vendor, payload)
 
     run()
+
+
+ODD = [
+    10**400,
+    -(10**5000),
+    2**63,
+    True,
+    float("nan"),
+    float("inf"),
+    "\ud800",
+    "x" * 3_000,
+    "1e5",
+    "1" * 400,
+    [],
+    {},
+    "\x00",
+]
+
+
+@pytest.mark.parametrize(
+    ("vendor", "case"), [pytest.param(*case, id=f"{case[0]}: {case[1]['case']}") for case in CASES]
+)
+def test_each_value_of_a_payload_as_each_odd_one(vendor, case):
+    for path in places(case["payload"])[1:]:
+        for odd in ODD:
+            document = json.loads(json.dumps(case["payload"]))
+            holder: Any = document
+            for parent in path[:-1]:
+                holder = holder[parent]
+            holder[path[-1]] = odd
+            check(vendor, document)
