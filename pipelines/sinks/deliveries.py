@@ -60,6 +60,7 @@ class Delivery:
             if self._n_left:
                 return
             self._deliveries.remove(self)
+            self._deliveries.n_failed += self._error is not None
             is_first, self._is_told = not self._is_told, True
         if is_first:
             self._tell()
@@ -81,6 +82,7 @@ class Deliveries:
         self.lock = threading.Lock()
         self.n = 0
         self.n_bytes = 0
+        self.n_failed = 0  # deliveries, since the beginning
 
     def admit(self, records: Sequence[Record]) -> Delivery:
         """Make room for records. Raises QueueFullError where there is none."""

@@ -1,6 +1,7 @@
 """Hands events to Kafka and says of each when Kafka has it. For servers: any thread, bounded, never waiting for a broker."""
 
 import contextlib
+import logging
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ from pipelines.sinks.deliveries import Deliveries, Delivery, NotTakenError, Queu
 
 __all__ = ["Bounds", "EventProducer", "NotTakenError", "QueueFullError", "Record"]
 
+_LOG = logging.getLogger(__name__)
 COMPRESSION = "lz4"
 BATCH_BYTES = 262_144
 REQUEST_OVERHEAD_BYTES = 1_024
@@ -153,15 +155,24 @@ class EventProducer:
             raise
 
     def _keep(self) -> None:
-        """Connect; and again after a producer was given up, or its topic was gone."""
+        """Connect; and again after contact was lost, or the topic was gone. Says so once."""
+        n_failed, is_told = 0, False
         while not self._is_closed.is_set():
+            if self._has_lost_contact(self._deliveries.n_failed > n_failed):
+                self._is_connected.clear()
             if not self._is_connected.is_set():
                 self._reconnect()
-            elif self.oldest_seconds() > self._bounds.delivery_timeout_seconds + GRACE_SECONDS:
-                # kafka-python gives up by itself only while it has a broker: without one it waits for a producer id.
-                self._is_connected.clear()
-                continue
+                if self._is_connected.is_set() == is_told:
+                    state = "contact again" if is_told else f"{self._no_contact()}: events are refused until there is"
+                    _LOG.warning("Kafka: %s", state)
+                    is_told = not is_told
+            n_failed = self._deliveries.n_failed
             self._is_closed.wait(LOOK_SECONDS)
+
+    def _has_lost_contact(self, has_failed: bool) -> bool:
+        # kafka-python gives up by itself only while it has a broker: without one it may wait for a producer id, for ever.
+        is_stuck = self.oldest_seconds() > self._bounds.delivery_timeout_seconds + GRACE_SECONDS
+        return is_stuck or (has_failed and not any(map(_answers, self._addresses)))
 
     def _reconnect(self) -> None:
         producer, self._producer = self._producer, None

@@ -226,6 +226,9 @@ def test_a_producer_whose_broker_is_away_for_long_gives_up_and_begins_anew(broke
         for future in waiting:
             future.exception(SECONDS)  # raises where it is not done by then
     assert isinstance(waiting[-1].exception(SECONDS), NotTakenError)
+    with pytest.raises(NotTakenError, match="no contact"):  # then at once: no client waits for what is known to be away
+        while True:
+            producer.send(b"u", some).exception(SECONDS)
     broker.start()
 
     assert producer.wait_connected(SECONDS)
