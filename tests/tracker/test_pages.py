@@ -117,10 +117,13 @@ def test_an_impression_is_half_a_product_for_a_second_once(page, shop, collector
 
 def test_a_list_that_is_scrolled_past_makes_no_impression(page, shop, collector):
     page.goto(f"{shop.url}/index.html")
-    page.evaluate("document.querySelector('[data-ls-list=pots]').scrollIntoView()")
-    page.wait_for_timeout(100)
-    page.evaluate("scrollTo(0, 0)")
+    page.evaluate(
+        """async () => { document.querySelector('[data-ls-list=pots]').scrollIntoView()
+           for (let frame = 0; frame < 5; frame++) await new Promise(requestAnimationFrame)
+           scrollTo(0, 0) }"""
+    )
 
+    page.wait_for_timeout(1_100)  # as long as an impression takes
     collector.wait_for(4, "impression")
     page.evaluate("liveshelf('track', 'page_view')")
     collector.wait_for(2, "page_view")
@@ -151,18 +154,21 @@ def test_pages_of_a_one_page_shop_are_viewed_once_each(page, shop, collector):
     page.click("text=Large cup")
     page.click("text=Add to cart")
     page.click("text=Details")  # a jump within the page
+    page.evaluate("liveshelf('track', 'search', { query: 'of clay' })")
     page.go_back()
     page.go_back()
     page.click("text=Small cup")
     page.wait_for_selector("h1:text('cup-1')")
 
-    events = [event for event in collector.wait_for(9) if event["event_type"] != "impression"]
+    collector.wait_for(2, "product_view")
+    events = [event for event in collector.events if event["event_type"] != "impression"]
     assert what_of(events) == [
         "page_view",
         "click cup-2",
         "page_view",
         "product_view cup-2",
         "add_to_cart cup-2",
+        "search of clay",
         "page_view",
         "click cup-1",
         "page_view",
