@@ -50,8 +50,9 @@ def test_a_lost_answer_is_asked_for_again_with_the_same_ids(page, shop, collecto
     page.wait_for_function(f"{N_QUEUED} === 0")
 
 
-def test_an_answer_that_is_not_the_collectors_is_none(page, shop, collector):
-    collector.answers.append(Answer(body=b"<html>Welcome to our network</html>"))
+@pytest.mark.parametrize("body", [b"<html>Welcome to our network</html>", b'{"welcome": true}'], ids=["html", "json"])
+def test_an_answer_that_is_not_the_collectors_is_none(page, shop, collector, body):
+    collector.answers.append(Answer(body=body))
     page.goto(f"{shop.url}/cart.html")
     collector.wait_for_requests(2)
 
