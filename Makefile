@@ -5,7 +5,7 @@ FORMAT ?=
 ARGS ?=
 
 BIN := .venv/bin
-FAST := not spark and not servers and not crash
+FAST := not (slow or spark or servers or crash)
 BENCH ?= hot_path validation formats rebuild quality progressive taste_change learning catalogue collector
 
 .DEFAULT_GOAL := help
@@ -23,13 +23,13 @@ demo: local  ## all of it on this machine: clicks in, personal lists out
 	@$(BIN)/liveshelf demo $(if $(EVENTS),--events "$(EVENTS)") $(if $(FORMAT),--format "$(FORMAT)") $(ARGS)
 
 test: check  ## check, then every test: Spark, servers, crashes (minutes)
-	@$(BIN)/python -m pytest -m "spark or servers or crash"
+	@$(BIN)/python -m pytest -m "slow or spark or servers or crash"
 
 check: dev  ## lint, format, types, fast tests (under a minute)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -q -m "$(FAST)"
+	@$(BIN)/python -m pytest -q -n auto --dist loadscope -m "$(FAST)"
 
 bench: dev  ## the benchmarks, measured; results in benchmarks/results
 	@for name in $(BENCH); do echo "== $$name" && $(BIN)/python -m benchmarks.$$name || exit 1; done

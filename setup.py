@@ -67,6 +67,7 @@ DEV = [
     "pandas-stubs==2.3.3.260113",
     "playwright==1.65.2",  # drives the browser that is installed; downloads none
     "pytest==9.2.0",
+    "pytest-xdist==3.8.0",
     "ruff==0.17.6",
     "schemathesis==4.32.5",
     'scipy-stubs==1.17.1.5; python_version >= "3.11"',

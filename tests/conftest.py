@@ -1,6 +1,7 @@
 """One Spark session for the whole run: two cores, no UI, UTC in Python, in SQL and in the JVM."""
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,9 @@ from pipelines.local.jars import spark_jars
 from pipelines.session import SUBMIT_VARIABLE, spark_session, submit_arguments
 
 pytest_plugins = ["tests.servers"]
+
+# pyspark takes a process without a main file, such as a worker of pytest-xdist, for a run of its doctests, and ends it.
+vars(sys.modules["__main__"]).setdefault("__file__", __file__)
 
 os.environ["TZ"] = "UTC"
 time.tzset()

@@ -11,6 +11,8 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 
 from tests.collecting.builders import KEY, Client
 
+pytestmark = pytest.mark.slow
+
 
 @schemathesis.serializer("application/x-ndjson")
 def _lines(_context, value):

@@ -14,6 +14,8 @@ from pipelines.tracking.registry import Registry
 from pipelines.tracking.runs import DataVersion, training_run
 from tests.tracking.builders import VIEWS, Facts
 
+pytestmark = pytest.mark.slow
+
 MORE_VIEWS = (*VIEWS, (7, 30, "purchase", 8), (8, 20, "purchase", 8))
 
 

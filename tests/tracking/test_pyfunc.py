@@ -18,6 +18,8 @@ from pipelines.tracking.text_hash import text_hash
 from tests.models.builders import NOW_S, a_batch, a_config, best, learned
 from tests.tracking.builders import VIEWS, Facts
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).parents[2]
 TEXTS = [*("x" * n for n in range(1, 70)), "item-00001", "Zürich", "日本語の名前です" * 5, "a\x00b"]
 

@@ -12,6 +12,8 @@ from pipelines.tracking.promotion import promote, rollback
 from pipelines.tracking.retention import delete_old_online
 from tests.tracking.builders import Facts
 
+pytestmark = pytest.mark.slow
+
 
 def aliases(registry):
     return {alias: version.number for version in registry.versions() for alias in version.aliases}

@@ -12,6 +12,8 @@ from pipelines.tracking.run_values import flat
 from pipelines.tracking.runs import DataVersion, training_run
 from tests.tracking.builders import Facts
 
+pytestmark = pytest.mark.slow
+
 DATA = DataVersion({"events": 12, "features/v3/item_features": 4}, 1_570_000_000_000, 1_570_086_400_000, 1_000)
 
 

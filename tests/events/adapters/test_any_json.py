@@ -13,6 +13,8 @@ from pipelines.events.adapters.values import WELL_FORMED_ID
 from pipelines.schemas import CONTEXT, EVENT_JSON, EVENT_TYPES
 from tests.events.adapters.cases import CASES
 
+pytestmark = pytest.mark.slow
+
 KINDS = {"string": str, "bigint": int, "double": float}
 SCALARS = st.one_of(
     st.none(),
