@@ -155,8 +155,13 @@ class Collector:
 
 
 def _payload(vendor: str, request: Request, value: Any) -> Any:
-    topic = request.headers.get(SHOPIFY_TOPIC_HEADER, "")
-    return {"topic": topic, "payload": value} if vendor == "shopify" and topic else value
+    if vendor != "shopify":
+        return value
+    if topic := request.headers.get(SHOPIFY_TOPIC_HEADER, ""):
+        return {"topic": topic, "payload": value}
+    if isinstance(value, dict) and "topic" in value:
+        raise RefusedError(400, "payload", f"topic: an order comes signed, with its topic in {SHOPIFY_TOPIC_HEADER}")
+    return value
 
 
 def _json(status: int, value: Any, headers: dict[str, str] | None = None) -> Response:

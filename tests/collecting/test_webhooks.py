@@ -120,6 +120,15 @@ def test_a_webhook_that_its_vendor_did_not_sign_is_refused_also_with_a_write_key
     assert client.producer.sent == []
 
 
+def test_an_order_without_shopifys_headers_is_refused_also_with_a_write_key():
+    client = Client()
+
+    answer = client.post("/v1/webhooks/shopify", {"topic": "orders/create", "payload": json.loads(ORDER)})
+
+    assert answer.status == 400 and "x-shopify-topic" in answer.json["error"]
+    assert client.producer.sent == []
+
+
 def test_segments_signature_lets_in_without_a_write_key():
     client, body = Client(secrets=SIGNING), json.dumps(VIEW).encode()
 
