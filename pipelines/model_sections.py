@@ -154,7 +154,7 @@ class ModelConfig(Section):
         4_000, ge=0, description="learn from at most so many interactions, sampled evenly when there are more"
     )
     max_examples_per_user: int = Field(
-        8, ge=1, description="of one user in one micro-batch: only the newest so many are learned from"
+        8, ge=1, description="only what is among the newest so many of its user when it comes is learned from"
     )
     max_examples_per_user_hour: int = Field(
         40,

@@ -15,11 +15,15 @@ from redis import Redis
 
 from pipelines.config import Config, load_config
 from pipelines.features.profile import decode
+from pipelines.hot_path.model_copy import ModelCopy
 from pipelines.sources.checkpoints import committed_offsets
 from pipelines.stores.connection import connect
+from pipelines.stores.model import ModelStore
 
 PROJECT = Path(__file__).parents[1]
 JOBS = ("validate_events", "personalize")
+# No bound that depends on the clock, and snapshots among the micro-batches of a short test.
+MODEL = {"max_examples_per_second": 1_000_000, "snapshot_every_batches": 4}
 SECONDS_TO_LIVE = {"validate_events": 0.4, "personalize": 0.4, "build_features": 2.0}  # about one micro-batch
 
 
@@ -50,6 +54,7 @@ class BothStreams:
             "checkpoint_root": str(home / "checkpoints"),
             "kafka": {"bootstrap_servers": servers.bootstrap_servers, "topic": topic, "max_offsets_per_trigger": 200},
             "tracking": {"root": str(home / "mlflow")},
+            "model": MODEL,
             "redis": {"url": servers.redis_url.replace("/0", f"/{redis_db}")},
             "validation": {
                 "trigger_seconds": 0,
@@ -63,8 +68,8 @@ class BothStreams:
         self.client: Redis = connect(values["redis"]["url"])
         self.client.flushdb()
 
-    def start(self, job: str, *arguments: str) -> subprocess.Popen:
-        command = [sys.executable, "-m", "jobs", job, "--config", str(self.path), *arguments]
+    def start(self, job: str, *arguments: str, runner: tuple[str, ...] = ("jobs",)) -> subprocess.Popen:
+        command = [sys.executable, "-m", *runner, job, "--config", str(self.path), *arguments]
         log = (self.path.parent / f"{job}.log").open("ab")
         return subprocess.Popen(command, cwd=PROJECT, stdout=log, stderr=log, start_new_session=True)
 
@@ -94,12 +99,24 @@ class BothStreams:
         assert not running, f"{list(running)} committed nothing in time"
         return reached
 
+    def die_at(self, point: str, batch_id: int) -> int:
+        """Let `personalize` kill itself there (crash/dying.py); returns how far it had committed."""
+        process = self.start("personalize", "--once", runner=("tests.crash.dying", point, str(batch_id)))
+        assert process.wait(600) == -signal.SIGKILL, (self.path.parent / "personalize.log").read_text()[-3_000:]
+        return self.committed("personalize")
+
     def committed(self, job: str) -> int:
         """Records of the topic, or micro-batches of a stream that reads a table."""
         if job == "build_features":
             commits = Path(self.config.checkpoint(job, "v1")) / "commits"
             return len([path for path in commits.glob("*") if path.name.isdigit()])
         return sum(committed_offsets(Path(self.config.checkpoint(job, "v1")), self.config.kafka.topic).values())
+
+    def model(self) -> tuple[int, bytes]:
+        """The last batch in the model that Redis has, and all of it."""
+        copy = ModelCopy(ModelStore(self.client), self.config.model)
+        copy.catch_up()
+        return copy.batch_id, copy.model.to_bytes()
 
     def rows(self, name: str) -> list[dict]:
         return DeltaTable(self.config.table(name)).to_pyarrow_table().to_pylist()

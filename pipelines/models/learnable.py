@@ -10,15 +10,14 @@ HOUR_S = 3600
 
 
 def capped_rows(timeline: Timeline, config: ModelConfig) -> Ints:
-    """Rows to learn from, ascending: of each user the newest few, and none that follows many within an hour.
+    """Rows to learn from, ascending: those among the newest few of their user, and none that follows many within an hour.
 
-    Both looks go back a bounded number of rows, so that a replayed micro-batch, of which only what the ring holds is left,
-    chooses the same.
+    So one that comes late, after as many newer ones, is not learned from. Both looks go back a bounded number of rows: a
+    replayed micro-batch, of which only what the ring holds is left, with as much history, chooses the same.
     """
-    rows = np.flatnonzero(timeline.learn)
-    user = timeline.user[rows]
-    after = np.cumsum(np.bincount(user, minlength=1))[user] - 1 - np.arange(len(rows))  # rows of the user that follow
-    rows = rows[after < config.max_examples_per_user]
+    everybody, user = np.arange(len(timeline.user)), timeline.user
+    after = np.cumsum(np.bincount(user, minlength=1))[user] - 1 - everybody  # rows of the user that follow
+    rows = np.flatnonzero(timeline.learn & (after < config.max_examples_per_user))
     time_s, before = key_time_s(timeline.key), np.maximum(rows - config.max_examples_per_user_hour, 0)
     is_hasty = (rows - before == config.max_examples_per_user_hour) & (timeline.user[before] == timeline.user[rows])
     is_hasty &= time_s[rows] - time_s[before] < HOUR_S

@@ -11,7 +11,7 @@ from pipelines.local.shop import Shop, ShopConfig, Truth
 from pipelines.sections import ProfileConfig
 from pipelines.sinks.kafka import KafkaRecordSink
 from pipelines.sources.topics import describe_topic
-from tests.both_streams import BothStreams
+from tests.both_streams import MODEL, BothStreams
 from tests.features.oracle import Oracle, seconds
 from tests.servers import MAX_RECORD_BYTES
 
@@ -61,6 +61,7 @@ def test_killed_and_restarted_jobs_end_as_uninterrupted_ones(servers, topic, tru
     assert killed.table("quarantine") == whole.table("quarantine")
     assert killed.profiles() == whole.profiles()
     assert killed.listed_users() == whole.listed_users()
+    assert killed.model() == whole.model()
     # and both are right, not only equal
     assert len(whole.table("events")) == truth.n_good
     assert len(whole.table("quarantine")) == truth.n_broken
@@ -68,6 +69,28 @@ def test_killed_and_restarted_jobs_end_as_uninterrupted_ones(servers, topic, tru
     assert max(truth.interactions.values()) > RING  # late events of such a user are told from repeats by the tail
     assert folded == {f"profile:{{{user}}}": n for user, n in truth.interactions.items()}
     assert len(whole.listed_users()) == sum(n >= 5 for n in truth.interactions.values())
+
+
+@pytest.mark.parametrize("seed", [3])
+def test_the_model_goes_on_from_just_the_committed_batches_wherever_its_driver_died(
+    servers, topic, truth, whole, tmp_path, seed
+):
+    killed, chance = BothStreams("killed", tmp_path, servers, topic, redis_db=4), random.Random(seed)
+    last, _ = whole.model()
+    every = MODEL["snapshot_every_batches"]
+    without_snapshot = [batch_id for batch_id in range(1, last) if batch_id % every]
+    fatal = {
+        "before-the-patch": chance.choice(without_snapshot),
+        "between-snapshot-and-patch": chance.choice(range(every, last, every)),
+        "after-the-patch": chance.choice(without_snapshot),
+    }
+    for point, batch_id in sorted(fatal.items(), key=lambda one: one[1]):
+        assert killed.die_at(point, batch_id) < truth.n_sent
+        assert killed.model()[0] == (batch_id - 1 if point == "before-the-patch" else batch_id)
+    killed.finish("personalize")
+
+    assert killed.model() == whole.model()
+    assert killed.profiles() == whole.profiles()
 
 
 def two_entities(folder: Path) -> tuple[Path, dict]:

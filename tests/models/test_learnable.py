@@ -35,6 +35,8 @@ def clicks(user: int, *ago: int):
         (clicks(0, 5), clicks(0, 9, 1), [(0, 5)]),
         (clicks(0, *range(20, 0, -1)), [], [(0, ago) for ago in range(8, 0, -1)]),
         (clicks(0, *range(9, 0, -1)) + clicks(1, 99), [], [(0, ago) for ago in range(8, 0, -1)] + [(1, 99)]),
+        (clicks(0, 9), clicks(0, *range(7, 0, -1)), [(0, 9)]),
+        (clicks(0, 9), clicks(0, *range(8, 0, -1)), []),
         (clicks(0, 5), clicks(0, *range(3604, 3604 - 39, -1)), [(0, 5)]),
         (clicks(0, 5), clicks(0, *range(3604, 3604 - 40, -1)), []),
         (clicks(0, 5), clicks(0, *range(3605, 3605 - 40, -1)), [(0, 5)]),
@@ -48,6 +50,8 @@ def clicks(user: int, *ago: int):
         "what-is-known-is-not",
         "of-one-user-the-newest-eight",
         "each-user-has-its-own-eight",
+        "late-after-seven-newer-ones-is",
+        "late-after-eight-newer-ones-is-not",
         "the-fortieth-within-an-hour-is",
         "the-forty-first-within-an-hour-is-not",
         "the-forty-first-after-an-hour-is",
@@ -88,12 +92,23 @@ def ring_of(timeline: Timeline) -> Timeline:
     )
 )
 def test_a_replayed_micro_batch_chooses_the_rows_of_its_first_attempt(users):
+    _assert_chosen_again(users, late=lambda _: 0)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20), st.just(90)), min_size=1, max_size=3), st.data())
+def test_a_replayed_micro_batch_chooses_the_same_rows_when_some_came_late(users, data):
+    _assert_chosen_again(users, late=lambda n_known: data.draw(st.integers(0, n_known)))
+
+
+def _assert_chosen_again(users, late):
     """Each user: so many rows known, so many new ones, so many seconds from one to the next."""
     known, rows = [], []
     for user, (n_known, n_new, seconds) in enumerate(users):
-        ago = range((n_known + n_new) * seconds, 0, -seconds)
-        known += clicks(user, *ago[:n_known])
-        rows += clicks(user, *ago[n_known:])
+        ago = list(range((n_known + n_new) * seconds, 0, -seconds))
+        begin = n_known - late(n_known)
+        known += clicks(user, *ago[:begin], *ago[begin + n_new :])
+        rows += clicks(user, *ago[begin : begin + n_new])
     first = a_timeline(*rows, known=known)
 
     assert chosen_ago(ring_of(first)) == chosen_ago(first)
