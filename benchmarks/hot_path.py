@@ -131,7 +131,7 @@ def _backlog(spark: SparkSession, config: Config, rules: CompiledRules, client: 
     parse_rate = _rows_per_second(noop)
 
     hot_rate, _ = _through(spark, _without_learning(config), rules, "not-learning")
-    client.execute_command("FLUSHDB", "SYNC")  # without it the memory is given back later
+    client.execute_command("FLUSHDB", "SYNC")  # type: ignore[no-untyped-call]  # else memory is given back later
     before = client.info("memory")["used_memory"]
     learning_rate, recorder = _through(spark, config, rules, "learning")
     cores = spark.sparkContext.defaultParallelism
