@@ -63,7 +63,8 @@ class HotLoop:
         item_id = pa.array(log.item_id[log.item[rows]], pa.string())
         told = (log.category[rows], log.brand[rows], log.context[rows])
         names = [str(name) for name in log.user_id[users]]
-        return Arrivals(names, batch, item_id, *told, ingest_ms=log.time_s[rows] * 1000, partition=0), users
+        is_named = np.ones(len(names), np.bool_)
+        return Arrivals(names, is_named, batch, item_id, *told, ingest_ms=log.time_s[rows] * 1000, partition=0), users
 
 
 def micro_batches(n: int, size: int) -> Iterator[slice]:

@@ -27,7 +27,7 @@ from pipelines.config import Config, load_config
 from pipelines.events.parse import parse_records
 from pipelines.events.rules import CompiledRules, compile_rules
 from pipelines.features.definitions import load_definitions
-from pipelines.features.interactions import learned_columns, learned_contract, to_interactions
+from pipelines.features.interactions import learned_columns, learned_contract, to_arrivals
 from pipelines.hot_path.learner import OnlineLearner
 from pipelines.hot_path.spark import with_personalization
 from pipelines.hot_path.worker import StageSettings
@@ -122,7 +122,7 @@ def _hot_path(spark: SparkSession, config: Config, rules: CompiledRules, startin
     )
     contract = learned_contract(config.events.contract, definitions, config.model)
     valid = parse_records(_records(spark, config, starting), contract).where(rules.is_valid)
-    return with_personalization(to_interactions(valid, *learned_columns(valid, definitions, config.model)), settings)
+    return with_personalization(to_arrivals(valid, *learned_columns(valid, definitions, config.model)), settings)
 
 
 def _backlog(spark: SparkSession, config: Config, rules: CompiledRules, client: Redis) -> Figures:

@@ -24,7 +24,7 @@ from pipelines.config import Config
 from pipelines.events.parse import parse_records
 from pipelines.events.rules import compile_rules
 from pipelines.features.definitions import load_definitions
-from pipelines.features.interactions import learned_columns, learned_contract, to_interactions
+from pipelines.features.interactions import learned_columns, learned_contract, to_arrivals
 from pipelines.hot_path.learner import OnlineLearner
 from pipelines.hot_path.spark import with_personalization
 from pipelines.hot_path.worker import StageSettings, shared_model
@@ -65,7 +65,7 @@ def main(config: Config, once: bool) -> None:
         contract = learned_contract(config.events.contract, definitions, config.model)
         valid = parse_records(topic_format.with_text(records), contract).where(rules.is_valid)
         learned = learned_columns(valid, definitions, config.model)
-        return with_personalization(to_interactions(valid, *learned), settings)
+        return with_personalization(to_arrivals(valid, *learned), settings)
 
     heartbeats, tally = HeartbeatStore(client), Tally()
     checkpoint, replan = config.checkpoint(JOB, "v1"), topic_format.following(reports)

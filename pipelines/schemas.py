@@ -209,6 +209,7 @@ HOT_PATH_REPORT = StructType(
         _field("n_users", LongType(), "users in the task"),
         _field("n_lists", LongType(), "lists made again"),
         _field("n_refused", LongType(), "users whose stored profile was further on"),
+        _field("n_joined", LongType(), "visitors who became users, or another user"),
         _field("read_us", LongType(), "reading profiles and model, microseconds"),
         _field("fold_us", LongType(), "folding"),
         _field("learn_us", LongType(), "the gradient"),

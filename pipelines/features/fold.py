@@ -14,7 +14,7 @@ import numpy as np
 
 from pipelines.errors import FeaturesVersionError
 from pipelines.features.online import OnlineSums
-from pipelines.features.profile import Flags, Ints, Profiles, Words, key_code, key_time_s
+from pipelines.features.profile import Flags, Floats, Ints, Profiles, Words, key_code, key_time_s
 from pipelines.sections import ProfileConfig
 
 HOUR_SECONDS = 3600
@@ -49,6 +49,7 @@ class Fold:
     changed: Flags  # (U,) users with something new; nobody else needs to be written
     timeline: Timeline
     arrival: Ints  # (M,) of the timeline's rows: index in the micro-batch, −1 of those that did not come with it
+    added: Ints  # (n_new,) index in the micro-batch of what is new
     n_new: int
     n_repeated: int  # same event under another offset, or twice in the batch
     n_replayed: int  # same offset again: the batch was interrupted after these were written
@@ -109,7 +110,7 @@ def fold(profiles: Profiles, batch: Interactions, config: ProfileConfig, online:
 
     Raises FeaturesVersionError when a profile has sums of another version than `online`.
     """
-    _check_version(profiles, online)
+    check_version(profiles, online)
     rows = _sorted_rows(profiles, batch)
     mark = _mark_of(profiles.marks, batch.source)
 
@@ -126,6 +127,7 @@ def fold(profiles: Profiles, batch: Interactions, config: ProfileConfig, online:
         changed=np.bincount(rows.user[new], minlength=len(profiles.length)) > 0,
         timeline=Timeline(rows.user[told], rows.key[told], rows.item[told], learn[told]),
         arrival=rows.first_arrival[told],
+        added=rows.arrival(new),
         n_new=int(new.sum()),
         n_repeated=int((rows.arrived & rows.repeated & ~replayed).sum()),
         n_replayed=int(replayed.sum()),
@@ -133,7 +135,8 @@ def fold(profiles: Profiles, batch: Interactions, config: ProfileConfig, online:
     )
 
 
-def _check_version(profiles: Profiles, online: OnlineSums) -> None:
+def check_version(profiles: Profiles, online: OnlineSums) -> None:
+    """Raise FeaturesVersionError when a profile has sums of another version than `online`."""
     other = profiles.is_known & (profiles.features_version != online.version)
     if other.any():
         raise FeaturesVersionError(
@@ -146,6 +149,11 @@ def _check_version(profiles: Profiles, online: OnlineSums) -> None:
             f"profiles of features version {online.version} have {profiles.sums.shape[1]} sums, its definitions "
             f"{len(online.names)}: raise `version` in the definitions, then `liveshelf rebuild_profiles`"
         )
+
+
+def known_sums(profiles: Profiles, online: OnlineSums) -> Floats:
+    """(U, S) the sums, also where nobody has any yet."""
+    return profiles.sums if profiles.is_known.any() else np.zeros((len(profiles.length), len(online.names)))
 
 
 def _sorted_rows(profiles: Profiles, batch: Interactions) -> _Rows:
@@ -182,12 +190,12 @@ def _rewritten(
 ) -> Profiles:
     users = len(profiles.length)
     user_of_new, key_of_new = rows.user[new], rows.key[new]
-    before = profiles.sums if profiles.is_known.any() else np.zeros((users, len(online.names)))
+    before = known_sums(profiles, online)
     sums, as_of_s = online.fold(before, profiles.as_of_s, user_of_new, key_time_s(key_of_new), key_code(key_of_new))
 
     left = ~rows.arrived | new
     user, key = rows.user[left], rows.key[left]
-    in_ring, in_tail = _places(user, key, rows.has_item[left], as_of_s, config)
+    in_ring, in_tail = places(user, key, rows.has_item[left], as_of_s, config)
     dropped = ~in_ring & ~in_tail
     horizon = profiles.horizon.copy()
     np.maximum.at(horizon, user[dropped], key[dropped])
@@ -197,6 +205,9 @@ def _rewritten(
         as_of_s=as_of_s,
         features_version=np.full(users, online.version, np.int64),
         generation=profiles.generation,
+        is_named=profiles.is_named,
+        is_joined=profiles.is_joined,
+        links=profiles.links,
         marks=_moved_marks(profiles.marks, batch.source, user_of_new, batch.offset[rows.arrival(new)]),
         sums=sums,
         tail_length=np.bincount(user[in_tail], minlength=users),
@@ -208,7 +219,7 @@ def _rewritten(
     )
 
 
-def _places(user: Ints, key: Words, has_item: Flags, as_of_s: Ints, config: ProfileConfig) -> tuple[Flags, Flags]:
+def places(user: Ints, key: Words, has_item: Flags, as_of_s: Ints, config: ProfileConfig) -> tuple[Flags, Flags]:
     """Which of a user's keys, in ascending order, go into the ring and which into the tail; the others are dropped."""
     total = np.bincount(user, minlength=len(as_of_s))
     newer = np.cumsum(total)[user] - 1 - np.arange(len(user))  # keys of the user after this one

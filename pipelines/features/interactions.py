@@ -15,6 +15,8 @@ from pipelines.model_sections import ModelConfig
 from pipelines.schemas import INTERACTION_CODES, Contract
 
 CATEGORY, BRAND, CONTEXT = "category_hash", "brand_hash", "context_hash"
+LOGIN = "identify"  # the event type
+MAX_ID_CHARS = 128  # as the rule user_well_formed has it: it looks at the user alone
 
 
 def to_interactions(events: DataFrame, *more: str | Column) -> DataFrame:
@@ -24,7 +26,25 @@ def to_interactions(events: DataFrame, *more: str | Column) -> DataFrame:
     Out:  user, item (string), item_hash, event_hash (long), code, time_s (event time, epoch s), ingest_ms, partition,
           offset (all long: Arrow's int64 is not accepted for an `int`), and the columns `more` as they are.
     """
-    return events.where(F.col("event_type").isin(*INTERACTION_CODES)).select(
+    return _shaped(events.where(F.col("event_type").isin(*INTERACTION_CODES)), *more)
+
+
+def to_arrivals(events: DataFrame, *more: str | Column) -> DataFrame:
+    """Keep what the hot path works on: interactions, and logins, which say whose a visitor is.
+
+    In:   valid events as `parse_records` shapes them.
+    Out:  as `to_interactions`, and: is_named (whether `user` is a user_id), visitor (string: of a login the anonymous_id that
+          is `user`; null of an interaction). A login has no item and no code.
+    """
+    ids = F.col("user_id").isNotNull() & (F.col("user_id") != F.col("anonymous_id"))
+    is_login = (F.col("event_type") == LOGIN) & ids & (F.length("anonymous_id") <= MAX_ID_CHARS)
+    kept = events.where(F.col("event_type").isin(*INTERACTION_CODES) | is_login)
+    visitor = F.when(F.col("event_type") == LOGIN, F.col("anonymous_id")).alias("visitor")
+    return _shaped(kept, F.col("user_id").isNotNull().alias("is_named"), visitor, *more)
+
+
+def _shaped(events: DataFrame, *more: str | Column) -> DataFrame:
+    return events.select(
         "user",
         F.col("item_id").alias("item"),
         F.xxhash64("item_id").alias("item_hash"),

@@ -7,7 +7,7 @@ it does not depend on order, repetition or batching of the events. The *tail* ha
 that may still come again. Format: docs/redis.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import TypeVar
@@ -17,18 +17,27 @@ from numpy.typing import NDArray
 
 from pipelines.errors import ProfileFormatError
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 RECORD_BYTES = 16
 WORD_BYTES = 8
 HEADER_WORDS = 4
 FRESH_BIT = np.uint64(1 << 7)  # set on entries that the profile's last write added; not part of an entry's identity
 _CODE_MASK = np.uint64(0x7F)
+_NAMED_BIT, _JOINED_BIT = 1, 2
 
 Words = NDArray[np.uint64]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Number = TypeVar("Number", bound=np.generic)
+
+
+@dataclass(frozen=True)
+class Link:
+    """Whom an anonymous id belongs to since a login."""
+
+    user: str
+    key: int  # event second · 2³² + low 32 bits of the event-id hash of the `identify`: a later one takes the link over
 
 
 @dataclass(frozen=True)
@@ -39,7 +48,10 @@ class Profiles:
     horizon: Words  # (U,) greatest key that was dropped; an event not above it is too old to be told from a repeat
     as_of_s: Ints  # (U,) second of the newest interaction, which the sums are as of; 0 of a user not seen before
     features_version: Ints  # (U,) of the definitions that the sums were folded by
-    generation: Ints  # (U,) of the rebuild that made the profile; 0: none did
+    generation: Ints  # (U,) how often a rebuild or a login replaced the profile; 0: never
+    is_named: Flags  # (U,) an event said that the id is a `user_id`: it is nobody's visitor
+    is_joined: Flags  # (U,) it took in what a visitor did, so it is of more events than those of its own id
+    links: Mapping[int, Link]  # by index of the user; of visitors who logged in: what is folded is the user's as well
     marks: Words  # (U, 2, 2) (source, offset + 1) of the last event folded; newest source first, zeros where none
     sums: Floats  # (U, S) see features/online.py; S is that of the profile with the most
     tail_length: Ints  # (U,) tail keys
@@ -89,6 +101,7 @@ class _Sizes:
     n_sums: Ints
     n_tail: Ints
     n_ring: Ints
+    n_link: Ints  # bytes of the linked user's id; 0: no link
 
     @property
     def sums_at(self) -> Ints:
@@ -103,8 +116,12 @@ class _Sizes:
         return self.tail_at + _even(self.n_tail)
 
     @property
-    def words(self) -> Ints:
+    def link_at(self) -> Ints:
         return self.ring_at + 2 * self.n_ring
+
+    @property
+    def words(self) -> Ints:
+        return self.link_at + np.where(self.n_link > 0, _even(1 + -(-self.n_link // WORD_BYTES)), 0)
 
 
 def decode(values: Sequence[bytes | None]) -> Profiles:
@@ -129,12 +146,16 @@ def decode(values: Sequence[bytes | None]) -> Profiles:
     column = _ranges(np.zeros_like(sizes.n_sums), sizes.n_sums)
     sums[np.repeat(known, sizes.n_sums), column] = words[_ranges(start + sizes.sums_at, sizes.n_sums)].view("<f8")
     entries = words[_ranges(start + sizes.ring_at, 2 * sizes.n_ring)].reshape(-1, 2)
+    flags = _scatter(users, known, _bits(header[:, 2], 56, 8))
     return Profiles(
         n_interactions=_scatter(users, known, _bits(header[:, 0], 32, 32)),
         horizon=_scatter(users, known, header[:, 1]),
         as_of_s=_scatter(users, known, _bits(header[:, 2], 0, 32)),
         features_version=_scatter(users, known, _bits(header[:, 2], 32, 16)),
         generation=_scatter(users, known, _bits(header[:, 3], 32, 32)),
+        is_named=(flags & _NAMED_BIT) != 0,
+        is_joined=(flags & _JOINED_BIT) != 0,
+        links=_read_links(words, known, start + sizes.link_at, sizes.n_link),
         marks=marks,
         sums=sums,
         tail_length=_scatter(users, known, sizes.n_tail),
@@ -150,7 +171,11 @@ def encode(profiles: Profiles, users: Ints) -> list[bytes]:
     """Write the profiles of `users` (indices), in that order."""
     length, tail_length = profiles.length[users], profiles.tail_length[users]
     n_sums = np.full(len(users), profiles.sums.shape[1], np.int64)
-    sizes = _Sizes((profiles.marks[users, :, 1] != 0).sum(axis=1), n_sums, tail_length, length)
+    links = _encoded_links(profiles.links, users)
+    n_link = np.zeros(len(users), np.int64)
+    for place, (user, _) in links.items():
+        n_link[place] = len(user)
+    sizes = _Sizes((profiles.marks[users, :, 1] != 0).sum(axis=1), n_sums, tail_length, length, n_link)
     end = np.cumsum(sizes.words)
     start = end - sizes.words
     words = np.zeros(int(sizes.words.sum()), "<u8")
@@ -158,8 +183,11 @@ def encode(profiles: Profiles, users: Ints) -> list[bytes]:
         (FORMAT_VERSION, 0), (sizes.n_marks, 8), (sizes.n_ring, 16), (profiles.n_interactions[users], 32)
     )
     words[start + 1] = profiles.horizon[users]
-    words[start + 2] = _packed((profiles.as_of_s[users], 0), (profiles.features_version[users], 32), (n_sums, 48))
-    words[start + 3] = _packed((sizes.n_tail, 0), (profiles.generation[users], 32))
+    flags = profiles.is_named[users] * _NAMED_BIT + profiles.is_joined[users] * _JOINED_BIT
+    words[start + 2] = _packed(
+        (profiles.as_of_s[users], 0), (profiles.features_version[users], 32), (n_sums, 48), (flags, 56)
+    )
+    words[start + 3] = _packed((sizes.n_tail, 0), (n_link, 16), (profiles.generation[users], 32))
     for slot in range(2):
         having = np.flatnonzero(sizes.n_marks > slot)
         at = start[having] + HEADER_WORDS + 2 * slot
@@ -172,8 +200,29 @@ def encode(profiles: Profiles, users: Ints) -> list[bytes]:
     target = _ranges(start + sizes.ring_at, 2 * length)
     words[target[::2]] = profiles.key[source] | (profiles.fresh[source] * FRESH_BIT)
     words[target[1::2]] = profiles.item[source]
+    for place, (user, key) in links.items():
+        at = start[place] + sizes.link_at[place]
+        words[at] = key
+        padded = user.ljust(-(-len(user) // WORD_BYTES) * WORD_BYTES, b"\0")
+        words[at + 1 : at + 1 + len(padded) // WORD_BYTES] = np.frombuffer(padded, "<u8")
     raw = words.tobytes()
     return [raw[a:b] for a, b in zip((start * WORD_BYTES).tolist(), (end * WORD_BYTES).tolist(), strict=True)]
+
+
+def _read_links(words: Words, known: Ints, at: Ints, n_bytes: Ints) -> dict[int, Link]:
+    links = {}
+    for i in np.flatnonzero(n_bytes).tolist():
+        user = words[at[i] + 1 : at[i] + 1 - (-n_bytes[i] // WORD_BYTES)].tobytes()[: n_bytes[i]]
+        links[int(known[i])] = Link(user.decode(), int(words[at[i]]))
+    return links
+
+
+def _encoded_links(links: Mapping[int, Link], users: Ints) -> dict[int, tuple[bytes, int]]:
+    """By place in `users`."""
+    if not links:
+        return {}
+    found = {place: links.get(user) for place, user in enumerate(users.tolist())}
+    return {place: (link.user.encode(), link.key) for place, link in found.items() if link}
 
 
 def _checked_words(values: Sequence[bytes | None]) -> Ints:
@@ -198,6 +247,7 @@ def _checked_sizes(words: Words, start: Ints, n_words: Ints) -> tuple[Words, _Si
         n_sums=_bits(header[:, 2], 48, 8),
         n_tail=_bits(header[:, 3], 0, 16),
         n_ring=_bits(header[:, 0], 16, 16),
+        n_link=_bits(header[:, 3], 16, 16),
     )
     if (sizes.n_marks > 2).any() or (sizes.words != n_words).any():
         raise ProfileFormatError("a profile's length does not fit its header: it was cut or written by something else")

@@ -5,11 +5,23 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.features.fold import Interactions
 from pipelines.features.interactions import BRAND, CATEGORY, context_hashes
-from pipelines.features.profile import Ints, Words, entry_keys
+from pipelines.features.joining import identify_key
+from pipelines.features.profile import Flags, Ints, Words, entry_keys
 from pipelines.models.ranker import ItemFacts, last_told
+
+
+@dataclass(frozen=True)
+class Login:
+    """An event that says: this visitor is that user."""
+
+    visitor: str
+    user: str
+    key: int  # see features/joining.py
+    offset: int
 
 
 @dataclass(frozen=True)
@@ -17,6 +29,7 @@ class Arrivals:
     """The rows of one partition in a micro-batch, in arrival order."""
 
     users: list[str]  # distinct
+    is_named: Flags  # (U,) whether an event told the user's id as a `user_id`
     batch: Interactions
     item_id: pa.Array  # (n,)
     category: Words  # (n,) hash; 0 where the event does not say
@@ -24,6 +37,7 @@ class Arrivals:
     context: Words  # (n, F)
     ingest_ms: Ints  # (n,)
     partition: int
+    logins: tuple[Login, ...] = ()
 
     @property
     def facts(self) -> ItemFacts:
@@ -47,15 +61,23 @@ class Arrivals:
 
 
 def read_arrivals(rows: pa.Table, topic_tag: int, partition: int) -> Arrivals:
-    """Take the columns of `to_interactions`, with `learned_columns`, as arrays."""
+    """Take the columns of `to_arrivals`, with `learned_columns`, as arrays."""
+    logins: tuple[Login, ...] = ()
+    if rows["visitor"].null_count < len(rows):
+        is_login = pc.is_valid(rows["visitor"])
+        logins, rows = _read_logins(rows.filter(is_login)), rows.filter(pc.invert(is_login))
     user = rows["user"].combine_chunks().dictionary_encode()
+    index = user.indices.to_numpy().astype(np.int64)
+    is_named = np.zeros(len(user.dictionary), np.bool_)
+    is_named[index[rows["is_named"].to_numpy()]] = True
     column = {
         name: rows[name].to_numpy() for name in ("item_hash", "event_hash", "code", "time_s", "ingest_ms", "offset")
     }
     return Arrivals(
         users=user.dictionary.to_pylist(),
+        is_named=is_named,
         batch=Interactions(
-            user=user.indices.to_numpy().astype(np.int64),
+            user=index,
             key=entry_keys(column["time_s"], column["event_hash"].view(np.uint64), column["code"]),
             item=column["item_hash"].view(np.uint64),
             offset=column["offset"],
@@ -67,11 +89,20 @@ def read_arrivals(rows: pa.Table, topic_tag: int, partition: int) -> Arrivals:
         context=context_hashes(rows),
         ingest_ms=column["ingest_ms"],
         partition=partition,
+        logins=logins,
+    )
+
+
+def _read_logins(rows: pa.Table) -> tuple[Login, ...]:
+    columns = (rows[name].to_pylist() for name in ("visitor", "user", "time_s", "event_hash", "offset"))
+    return tuple(
+        Login(visitor, user, identify_key(time_s, event_hash), offset)
+        for visitor, user, time_s, event_hash, offset in zip(*columns, strict=True)
     )
 
 
 def of_users(arrivals: Arrivals, users: Sequence[str]) -> Arrivals:
-    """The rows of `users` alone, some of the users in `arrivals`."""
+    """The interactions of `users` alone, some of the users in `arrivals`."""
     chosen = set(users)
     kept = np.array([user in chosen for user in arrivals.users], np.bool_)
     rows = kept[arrivals.batch.user]
@@ -79,6 +110,7 @@ def of_users(arrivals: Arrivals, users: Sequence[str]) -> Arrivals:
     batch = arrivals.batch
     return Arrivals(
         users=[user for user in arrivals.users if user in chosen],
+        is_named=arrivals.is_named[kept],
         batch=Interactions(
             index[batch.user[rows]], batch.key[rows], batch.item[rows], batch.offset[rows], batch.source
         ),

@@ -18,7 +18,9 @@ from pipelines.model_sections import ModelConfig
 from pipelines.models.kinds import from_bytes
 from pipelines.stores.model import RELOAD, ModelStore, Patch, Snapshot
 
-COUNTS = ("n_interactions", "n_new", "n_repeated", "n_replayed", "n_forgotten", "n_users", "n_lists", "n_refused")
+COUNTS = (
+    "n_interactions", "n_new", "n_repeated", "n_replayed", "n_forgotten", "n_users", "n_lists", "n_refused", "n_joined",
+)  # fmt: skip
 TIMINGS = ("read_us", "fold_us", "learn_us", "score_us", "write_us")
 LEARNING_COUNTS = ("n_examples", "n_evaluated")
 LEARNING_SUMS = ("loss", "loss_of_popularity", "ndcg", "recall", "ndcg_of_popularity")

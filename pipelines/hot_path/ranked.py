@@ -14,11 +14,18 @@ BLOCK_USERS = 1_024  # ranked together
 
 
 def ranked_lists(
-    settings: StageSettings, model_version: str, ranker: Ranker, profiles: Profiles, due: Flags, context: Words
+    settings: StageSettings,
+    model_version: str,
+    ranker: Ranker,
+    profiles: Profiles,
+    due: Flags,
+    context: Words,
+    list_ids: list[str] | None = None,
 ) -> Iterator[tuple[int, bytes]]:
     """(Index of the user, document) of each due user; nothing while there is no item to rank.
 
-    due: (U,), U users as in `profiles`; context: (U, F), 0 where it is not known.
+    due: (U,), U users as in `profiles`; context: (U, F), 0 where it is not known; list_ids: of all U, where the newest mark
+    in a profile does not name what made it due.
     """
     everyone = np.flatnonzero(due)
     for start in range(0, len(everyone) if ranker.n_items else 0, BLOCK_USERS):
@@ -26,7 +33,7 @@ def ranked_lists(
         columns, scores = ranker.best(_histories(profiles, users, context), settings.lists.n)
         best, names = scores.tolist(), ranker.item_ids[columns].tolist()
         now_ms = time.time_ns() // 1_000_000
-        ids = _list_ids(settings, profiles, users)
+        ids = [list_ids[user] for user in users.tolist()] if list_ids else _list_ids(settings, profiles, users)
         for user, items, item_scores, list_id in zip(users.tolist(), names, best, ids, strict=True):
             yield user, PublishedList(items, item_scores, now_ms, model_version, "personal", list_id).to_json()
 

@@ -2,12 +2,13 @@
 
 Safe to replay. A profile carries the mark of what is in it, so nothing is folded twice; profile and list of a user change
 together; and a replayed event finds itself in the ring and is learned from as at its first attempt, so that an interruption
-between this write and the driver's patch loses no gradient. A profile that a rebuild replaced in between is not overwritten:
-its user's rows are folded again on top of it.
+between this write and the driver's patch loses no gradient. A profile that a rebuild or a login replaced in between is not
+overwritten: its user's rows are folded again on top of it. A visitor who logged in and the user change together or not at all
+(hot_path/logins.py), so that a replay finds nothing left to give.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -15,17 +16,18 @@ from numpy.typing import NDArray
 
 from pipelines.errors import ConflictError
 from pipelines.features.fold import Fold, fold
+from pipelines.features.joining import named
 from pipelines.features.profile import Flags, Profiles, decode, encode
 from pipelines.hot_path.arrivals import Arrivals, of_users, read_arrivals
+from pipelines.hot_path.logins import MAX_ROUNDS, hand_over, join_visitors
 from pipelines.hot_path.ranked import ranked_lists
 from pipelines.hot_path.worker import StageSettings, Worker, worker_for
 from pipelines.lists.refresh import is_due
 from pipelines.models.progressive import Evaluated, evaluate
 from pipelines.models.ranker import Gradient, Ranker, TrainingBatch
-from pipelines.stores.users import UserState
+from pipelines.stores.users import Refusals, UserState
 
 MAX_LAG_SAMPLES = 1_000
-MAX_ROUNDS = 3  # a rebuild replaces a profile once
 
 
 class Stopwatch:
@@ -60,13 +62,14 @@ def personalize(
 def personalize_partition(
     settings: StageSettings, worker: Worker, batch_id: int, arrivals: Arrivals
 ) -> dict[str, object]:
-    """One read, fold, learn, score, one write. Returns the report."""
+    """One read, fold, learn, score, one write; then the logins, where there are any. Returns the report."""
     watch = Stopwatch()
     model = worker.current_model()
-    before = decode(worker.users.read_profiles(arrivals.users))
+    stored = worker.users.read_profiles(arrivals.users)
+    before = decode(stored)
     watch.lap("read")
 
-    folded = fold(before, arrivals.batch, settings.profile, settings.online)
+    folded = _folded(settings, before, arrivals)
     watch.lap("fold")
 
     to_learn = TrainingBatch(folded.timeline, arrivals.context_at(folded.arrival), arrivals.facts, worker.max_examples)
@@ -79,13 +82,15 @@ def personalize_partition(
     lists = _lists(settings, worker, model, arrivals, folded, due)
     watch.lap("score")
 
-    refusals = worker.users.write(_states(arrivals.users, folded, lists))
+    refusals = _write(settings, worker, model, arrivals, stored, folded, lists)
     _write_overtaken(settings, worker, model, arrivals, due, refusals.overtaken)
+    n_joined = join_visitors(settings, worker, model, arrivals.logins, arrivals.partition) if arrivals.logins else 0
     watch.lap("write")
     return {
         **_counts(arrivals, folded),
         "n_lists": len(lists),
         "n_refused": refusals.n_behind,
+        "n_joined": n_joined,
         **watch.laps,
         "lag_ms": _lags(arrivals, due),
         **_figures(gradient, evaluated),
@@ -93,10 +98,33 @@ def personalize_partition(
     }
 
 
+def _folded(settings: StageSettings, before: Profiles, arrivals: Arrivals) -> Fold:
+    return fold(named(before, arrivals.is_named), arrivals.batch, settings.profile, settings.online)
+
+
+def _write(
+    settings: StageSettings,
+    worker: Worker,
+    model: Ranker,
+    arrivals: Arrivals,
+    stored: Sequence[bytes | None],
+    folded: Fold,
+    lists: dict[int, bytes],
+) -> Refusals:
+    """Write what changed; of visitors who logged in, together with their users."""
+    linked = [visitor for visitor in folded.profiles.links if folded.changed[visitor]]
+    refusals = worker.users.write(_states(arrivals.users, folded, lists, linked))
+    if not linked:
+        return refusals
+    ranker = model.with_items(arrivals.facts, folded.timeline)
+    refused = hand_over(settings, worker, ranker, arrivals, stored, folded, lists, linked)
+    return Refusals(refusals.n_behind, [*refusals.overtaken, *refused])
+
+
 def _write_overtaken(
     settings: StageSettings, worker: Worker, model: Ranker, arrivals: Arrivals, due: Flags, overtaken: list[str]
 ) -> None:
-    """Fold and list again, for users whose profile a rebuild replaced meanwhile; what was due before still is.
+    """Fold and list again, for users whose profile a rebuild or a login replaced meanwhile; what was due before still is.
 
     Nothing is learned again, and the report keeps the counts of the first fold.
     """
@@ -105,15 +133,16 @@ def _write_overtaken(
         if not overtaken:
             return
         arrivals = of_users(arrivals, overtaken)
-        before = decode(worker.users.read_profiles(arrivals.users))
-        folded = fold(before, arrivals.batch, settings.profile, settings.online)
+        stored = worker.users.read_profiles(arrivals.users)
+        before = decode(stored)
+        folded = _folded(settings, before, arrivals)
         due = _due(settings, before, folded) | np.array([user in owed for user in arrivals.users])
         lists = _lists(settings, worker, model, arrivals, folded, due)
-        overtaken = worker.users.write(_states(arrivals.users, folded, lists)).overtaken
+        overtaken = _write(settings, worker, model, arrivals, stored, folded, lists).overtaken
     if overtaken:
         raise ConflictError(
             f"the profiles of {len(overtaken)} users ('{overtaken[0]}' …) were replaced {MAX_ROUNDS + 1} times while one "
-            "micro-batch was written, expected once: see that one rebuild_profiles runs at a time, then start again"
+            "micro-batch was written, expected once or twice: see that one rebuild_profiles runs at a time, then start again"
         )
 
 
@@ -158,9 +187,10 @@ def _due(settings: StageSettings, before: Profiles, folded: Fold) -> Flags:
     return folded.changed & is_due(before.n_interactions, folded.profiles.n_interactions, every)
 
 
-def _states(users: list[str], folded: Fold, lists: dict[int, bytes]) -> list[UserState]:
+def _states(users: list[str], folded: Fold, lists: dict[int, bytes], but: Collection[int]) -> list[UserState]:
     is_written = folded.changed.copy()
     is_written[list(lists)] = True
+    is_written[list(but)] = False
     at = np.flatnonzero(is_written)
     written = encode(folded.profiles, at)
     return [UserState(users[i], profile, lists.get(i)) for i, profile in zip(at.tolist(), written, strict=True)]

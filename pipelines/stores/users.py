@@ -50,6 +50,24 @@ end
 return refused
 """
 
+# Both values of some users in one step, if all their stored profiles are still those that were read, or all the new ones already.
+_REPLACE_TOGETHER = """
+local is_old, is_new = true, true
+for i = 1, #KEYS, 2 do
+  local at = 3 + (i - 1) / 2 * 3
+  local stored = redis.call('GET', KEYS[i]) or ''
+  is_old = is_old and stored == ARGV[at + 2]
+  is_new = is_new and stored == ARGV[at]
+end
+if not (is_old or is_new) then return {0} end
+for i = 1, #KEYS, 2 do
+  local at = 3 + (i - 1) / 2 * 3
+  redis.call('SET', KEYS[i], ARGV[at], 'EX', ARGV[1])
+  if #ARGV[at + 1] > 0 then redis.call('SET', KEYS[i + 1], ARGV[at + 1], 'EX', ARGV[2]) end
+end
+return {}
+"""
+
 
 @dataclass(frozen=True)
 class UserState:
@@ -100,9 +118,18 @@ class UserStore:
         Returns the users that were refused: read them again. Safe to replay: what is stored already counts as written.
         A replay after somebody else went on from there is refused, and overwrites nothing.
         """
-        values = [(s.profile, s.published or b"", e or b"") for s, e in zip(states, expected, strict=True)]
-        results = self._run(_REPLACE_IF_UNCHANGED, [state.user for state in states], values)
+        results = self._run(_REPLACE_IF_UNCHANGED, [state.user for state in states], _with_expected(states, expected))
         return [states[first + place].user for first, places in results for place in places]
+
+    def replace_together(self, states: Sequence[UserState], expected: Sequence[bytes | None]) -> bool:
+        """Write all `states`, or none when a stored profile is not `expected` any more (None: there was none); says which.
+
+        Safe to replay: all that is stored already counts as written. The users lie on one server: on a cluster, where each has a
+        slot of its own, there is no such step.
+        """
+        users = [state.user for state in states]
+        ((_, refused),) = self._run(_REPLACE_TOGETHER, users, _with_expected(states, expected), len(users))
+        return not refused
 
     def scan_users(self, n_users: int) -> Iterator[list[str]]:
         """All users with a profile, about `n_users` at a time; one that comes or goes meanwhile may be left out."""
@@ -120,28 +147,31 @@ class UserStore:
             self._client.delete(*[key for user in users for key in (profile_key(user), list_key(user))])
 
     def _run(
-        self, script: str, users: Sequence[str], values: Sequence[tuple[bytes, ...]]
+        self, script: str, users: Sequence[str], values: Sequence[tuple[bytes, ...]], chunk_users: int | None = None
     ) -> list[tuple[int, list[int]]]:
         """Run `script` over all users, in chunks; gives the index of each chunk's first user and what the script returned."""
+        size = chunk_users or self._chunk_users
         try:
-            return self._run_loaded(script, users, values)
+            return self._run_loaded(script, users, values, size)
         except NoScriptError:  # the server was restarted
             self._shas.clear()
-            return self._run_loaded(script, users, values)
+            return self._run_loaded(script, users, values, size)
 
     def _run_loaded(
-        self, script: str, users: Sequence[str], values: Sequence[tuple[bytes, ...]]
+        self, script: str, users: Sequence[str], values: Sequence[tuple[bytes, ...]], chunk_users: int
     ) -> list[tuple[int, list[int]]]:
         if not users:
             return []
         if script not in self._shas:
             self._shas[script] = str(self._client.script_load(script))
         with self._client.pipeline(transaction=False) as pipe:
-            for chunk in self._chunks(len(users)):
+            for first in range(0, len(users), chunk_users):
+                chunk = slice(first, first + chunk_users)
                 keys = [key for user in users[chunk] for key in (profile_key(user), list_key(user))]
                 flat = [value for of_user in values[chunk] for value in of_user]
                 pipe.evalsha(self._shas[script], len(keys), *keys, *self._ttls, *flat)
-            return list(zip(range(0, len(users), self._chunk_users), pipe.execute(), strict=True))
+            return list(zip(range(0, len(users), chunk_users), pipe.execute(), strict=True))
 
-    def _chunks(self, n_users: int) -> Iterator[slice]:
-        return (slice(first, first + self._chunk_users) for first in range(0, n_users, self._chunk_users))
+
+def _with_expected(states: Sequence[UserState], expected: Sequence[bytes | None]) -> list[tuple[bytes, ...]]:
+    return [(state.profile, state.published or b"", e or b"") for state, e in zip(states, expected, strict=True)]

@@ -299,9 +299,9 @@ def test_profiles_of_every_size_read_back_as_they_were_written():
     [
         pytest.param(b"x" * 15, "16-byte", id="not-made-of-records"),
         pytest.param(b"\x09" + bytes(15), "format 9", id="another-version"),
-        pytest.param(b"\x01\x01\x01" + bytes(45), "format 1.*liveshelf rebuild_profiles", id="the-first-format"),
-        pytest.param(b"\x02" + bytes(15), "cut", id="cut-in-the-header"),
-        pytest.param(b"\x02\x00\x02" + bytes(29), "cut", id="cut-short"),
+        pytest.param(b"\x02\x01\x01" + bytes(45), "format 2.*liveshelf rebuild_profiles", id="an-earlier-format"),
+        pytest.param(b"\x03" + bytes(15), "cut", id="cut-in-the-header"),
+        pytest.param(b"\x03\x00\x02" + bytes(29), "cut", id="cut-short"),
     ],
 )
 def test_foreign_bytes_are_refused_by_name(value, says):

@@ -23,8 +23,8 @@ def the_sums(version: int = 1) -> OnlineSums:
     return OnlineSums(version, ("clicks",), weights, np.array([3600.0]))
 
 
-def some_rows(clicks, first_offset=0, partition=0, start_s=1_570_000_000) -> pa.RecordBatch:
-    """Rows of `to_interactions` from (user, item, event id)."""
+def some_rows(clicks, first_offset=0, partition=0, start_s=1_570_000_000, is_named=True) -> pa.RecordBatch:
+    """Rows of `to_arrivals` from (user, item, event id)."""
     user, item, event_id = zip(*clicks, strict=True)
     n = len(clicks)
     return pa.record_batch(
@@ -42,8 +42,23 @@ def some_rows(clicks, first_offset=0, partition=0, start_s=1_570_000_000) -> pa.
             "brand_hash": pa.array([hash_of(name) % 3 for name in item], pa.int64()),  # 0: some have none
             "context_hash_0": pa.array([1 + number % 2 for number in event_id], pa.int64()),
             "context_hash_1": pa.array([hash_of(name) % 4 for name in user], pa.int64()),
+            "is_named": pa.array([is_named] * n, pa.bool_()),
+            "visitor": pa.array([None] * n, pa.string()),
         }
     )
+
+
+def some_logins(logins, first_offset=0, partition=0, start_s=1_570_000_000) -> pa.RecordBatch:
+    """Rows of `to_arrivals` from (user, visitor, event id): each says that the visitor is the user."""
+    rows = some_rows([(user, "", event_id) for user, _, event_id in logins], first_offset, partition, start_s)
+    nothing = pa.nulls(len(logins), pa.int64())
+    for name, values in (
+        ("visitor", pa.array([visitor for _, visitor, _ in logins], pa.string())),
+        ("item", pa.nulls(len(logins), pa.string())),
+        ("code", nothing),
+    ):
+        rows = rows.set_column(rows.schema.get_field_index(name), name, values)
+    return rows
 
 
 def hash_of(name: str) -> int:
