@@ -6,7 +6,8 @@
 
 Samples users of `events`, reads their profiles, and makes from the filed events what each should say: how many
 interactions, which are the newest, and every decayed sum to 1e-9. Ends with code 1 when one differs or is missing;
-`liveshelf rebuild_profiles` mends that. A profile that is ahead of Delta is counted, and not judged.
+`liveshelf rebuild_profiles` mends that. A profile that is ahead of Delta is counted, and not judged; nor is that of a user
+whom a visitor became: what it has of the visitor is filed under the visitor's id.
 
 \b
 Reads   {lake_root}/events; Redis profile:{user}; the checkpoint of validate_events
@@ -30,7 +31,7 @@ from pipelines.config import Config
 from pipelines.errors import ConsistencyError
 from pipelines.features.consistency import Filing, compare, summary
 from pipelines.features.definitions import load_definitions
-from pipelines.features.filed import interactions_of, sample_users
+from pipelines.features.filed import interactions_of, sample_users, visitors_who_logged_in
 from pipelines.features.rebuilding import decode_readable
 from pipelines.local.addresses import with_running_servers
 from pipelines.schemas import CONSISTENCY
@@ -69,7 +70,11 @@ def main(config: Config, n_users: int, seed: int | None, is_json: bool) -> None:
     filed_up_to = committed_offsets(Path(config.checkpoint(FILING_JOB, "v1")), config.kafka.topic)
     events = read_table(spark, config.table("events"), "events", schema)
     filing = Filing(
-        interactions_of(events, users).toPandas(), config.kafka.topic, describe_topic(config.kafka).tag, filed_up_to
+        interactions_of(events, users).toPandas(),
+        config.kafka.topic,
+        describe_topic(config.kafka).tag,
+        filed_up_to,
+        frozenset(visitors_who_logged_in(events, users)),
     )
     now = datetime.now(timezone.utc)
     online = load_definitions(config.features.definitions).online()

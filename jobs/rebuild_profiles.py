@@ -10,6 +10,10 @@ For a Redis that was lost, a weight or half-life that was changed (docs/features
 check_consistency found wrong. Readers meet the old profile or the new one; personalize may run, except across a change of
 `version` in features.yaml. Interrupted, it goes on where it was. A profile that is right already is not written.
 
+Visitors who logged in, and the users they became, keep the profiles they have: what a user got at a login is filed under the
+visitor's id, and is not gathered again. In a Redis that was lost, or under a new `version`, such a user has what is filed
+under the user's own id, and of the visitor's what the profile in Redis still knows one by one.
+
 \b
 Reads   {lake_root}/events; the checkpoints of personalize and validate_events, for how far both are
 Writes  Redis profile:{user}; with --tables what build_features writes
@@ -115,7 +119,8 @@ def main(config: Config, wait_seconds: float, with_tables: bool, **wanted: Any) 
     HeartbeatStore(client).beat(JOB, {"features_version": online.version, **report.figures()})
     click.echo(
         f"{report.n_users:,} users from {report.n_interactions:,} interactions: {report.n_replaced:,} profiles replaced, "
-        f"{report.n_same:,} were right already; features version {online.version}"
+        f"{report.n_same:,} were right already, {report.n_of_logins:,} left as they are (visitors who logged in, and their "
+        f"users); features version {online.version}"
     )
 
 

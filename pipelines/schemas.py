@@ -246,6 +246,7 @@ CONSISTENCY = StructType(
         _field("n_expired", LongType(), "users without a profile whose last event is older than profiles live"),
         _field("n_ahead", LongType(), "profiles that have read more than is filed yet; not judged"),
         _field("n_other_version", LongType(), "profiles of another version of the features"),
+        _field("n_of_a_login", LongType(), "profiles that a visitor was joined into, or given away; not judged"),
         _field("max_relative_error", DoubleType(), "of the decayed sums"),
         _field("examples", ArrayType(StringType(), False), "what is wrong, of some users"),
     ]
@@ -259,6 +260,9 @@ REBUILD_REPORT = StructType(
         _field("n_users", LongType(), "users in the slice"),
         _field("n_replaced", LongType(), "profiles that were written"),
         _field("n_same", LongType(), "profiles that said the same already"),
+        _field(
+            "n_of_logins", LongType(), "profiles that were left as they are: of visitors who logged in, and their users"
+        ),
     ]
 )
 

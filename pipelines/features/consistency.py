@@ -17,10 +17,10 @@ from pipelines.features.profile import Profiles, entry_keys
 from pipelines.sections import ProfileConfig
 
 TOLERANCE = 1e-9  # of the sum of absolute weights: what rounding may cost
-EQUAL, DIFFERS, MISSING, EXPIRED, AHEAD, OTHER_VERSION = (
-    "equal", "differs", "missing", "expired", "ahead", "other version",
+EQUAL, DIFFERS, MISSING, EXPIRED, AHEAD, OTHER_VERSION, OF_A_LOGIN = (
+    "equal", "differs", "missing", "expired", "ahead", "other version", "of a login",
 )  # fmt: skip
-VERDICTS = (EQUAL, DIFFERS, MISSING, EXPIRED, AHEAD, OTHER_VERSION)
+VERDICTS = (EQUAL, DIFFERS, MISSING, EXPIRED, AHEAD, OTHER_VERSION, OF_A_LOGIN)
 WRONG = (DIFFERS, MISSING, OTHER_VERSION)
 
 
@@ -42,6 +42,7 @@ class Filing:
     topic: str  # that the hot path reads
     topic_tag: int  # of its Kafka id
     reached: Mapping[int, int]  # by partition, the offset up to which the topic is filed; empty: not known
+    logged_in: frozenset[str] = frozenset()  # visitors who turned out to be users
 
 
 def compare(
@@ -89,14 +90,25 @@ def _unjudged(
 ) -> Finding | None:
     """What there is to say of a profile whose values are not compared."""
     if not stored.of("is_known"):
-        if not len(rows) or rows["ingest_ms"].max() < oldest_kept_ms:
-            return Finding(user, EXPIRED, "no profile, and no interaction that should still have one")
-        return Finding(user, MISSING, f"no profile, {len(rows)} interactions are filed")
+        return _absent(user, rows, filing, oldest_kept_ms)
     if (version := stored.of("features_version")) != online.version:
         return Finding(user, OTHER_VERSION, f"the profile has features version {version}, not {online.version}")
+    if stored.of("is_joined"):
+        return Finding(
+            user, OF_A_LOGIN, "visitors were joined into the profile: it is of more than its user's own events"
+        )
     if _is_ahead(stored, rows, filing):
         return Finding(user, AHEAD, "the profile has read more than is filed")
     return None
+
+
+def _absent(user: str, rows: pd.DataFrame, filing: Filing, oldest_kept_ms: int) -> Finding:
+    """What there is to say of a user without a profile."""
+    if not len(rows) or rows["ingest_ms"].max() < oldest_kept_ms:
+        return Finding(user, EXPIRED, "no profile, and no interaction that should still have one")
+    if user in filing.logged_in:
+        return Finding(user, OF_A_LOGIN, "no profile, of a visitor who was told to be a user")
+    return Finding(user, MISSING, f"no profile, {len(rows)} interactions are filed")
 
 
 def _is_ahead(stored: _Stored, rows: pd.DataFrame, filing: Filing) -> bool:

@@ -8,7 +8,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from pipelines.features.interactions import to_interactions
+from pipelines.features.interactions import LOGIN, to_arrivals, to_interactions
 from pipelines.schemas import INTERACTION_TYPES
 
 
@@ -23,11 +23,12 @@ class TopicPosition:
 
 
 def to_filed_interactions(events: DataFrame, topic: TopicPosition, n_slices: int) -> DataFrame:
-    """Take the interactions that the hot path has behind it, cut by user into slices.
+    """Take the interactions that the hot path has behind it, and the logins of visitors, cut by user into slices.
 
     In:   rows of the table `events`.
     Out:  slice (0 … n_slices − 1), user, item_hash, event_hash, code, time_s, source (0: of another topic), offset, all
-          long but user. All rows of a user are in one slice; each partition is sorted by slice.
+          long but user; is_named, is_login (boolean). The user of a login is the visitor, and it has no code. All rows of a
+          user are in one slice; each partition is sorted by slice.
     """
     of_topic = F.col("topic") == topic.name
     is_ahead = of_topic & _at_or_after(topic.reached) if topic.reached else F.lit(False)
@@ -36,8 +37,13 @@ def to_filed_interactions(events: DataFrame, topic: TopicPosition, n_slices: int
     filed = events.where(~is_ahead).select(
         "*", F.when(is_known, source).otherwise(F.lit(0).cast("long")).alias("source")
     )
-    rows = to_interactions(filed, "source").withColumn("slice", F.pmod(F.xxhash64("user"), F.lit(n_slices)))
-    columns = ("slice", "user", "item_hash", "event_hash", "code", "time_s", "source", "offset")
+    is_login = F.col("visitor").isNotNull()
+    rows = to_arrivals(filed, "source").select(
+        "*", is_login.alias("is_login"), F.when(is_login, F.col("visitor")).otherwise(F.col("user")).alias("whose")
+    )
+    rows = rows.drop("user").withColumnRenamed("whose", "user")
+    rows = rows.withColumn("slice", F.pmod(F.xxhash64("user"), F.lit(n_slices)))
+    columns = ("slice", "user", "item_hash", "event_hash", "code", "time_s", "source", "offset", "is_named", "is_login")
     return rows.select(*columns).repartition(n_slices, "slice").sortWithinPartitions("slice")
 
 
@@ -72,3 +78,11 @@ def interactions_of(events: DataFrame, users: list[str]) -> DataFrame:
     """Take the interactions of `users`, as `to_interactions` shapes them, with their `topic`."""
     chosen = events.sparkSession.createDataFrame([(user,) for user in users], "user string")
     return to_interactions(events.join(F.broadcast(chosen), "user", "left_semi"), "topic")
+
+
+def visitors_who_logged_in(events: DataFrame, users: list[str]) -> set[str]:
+    """Those of `users` whom a login told to be somebody else."""
+    chosen = events.sparkSession.createDataFrame([(user,) for user in users], "anonymous_id string")
+    logins = events.where((F.col("event_type") == LOGIN) & (F.col("user_id") != F.col("anonymous_id")))
+    found = logins.join(F.broadcast(chosen), "anonymous_id", "left_semi").select("anonymous_id").distinct()
+    return {row.anonymous_id for row in found.collect()}

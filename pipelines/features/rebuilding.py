@@ -1,7 +1,8 @@
 """A profile made anew from all that is filed of a user, joined with what the live one has seen since.
 
 Ring and tail of the live profile know what came last, so a rebuild needs no pause: an interaction that is in both is one,
-and one that is only in the live profile came after what was read of `events`.
+and one that is only in the live profile came after what was read of `events`. A profile keeps its link; of what visitors
+brought to a user, ring and tail of the live profile are all that is known here (see `is_of_a_login`).
 """
 
 from dataclasses import dataclass, replace
@@ -27,15 +28,21 @@ class FiledInteractions:
     item: Words  # (n,) item hash
     source: Words  # (n,) partition and topic tag; 0: of a topic that is not read any more
     offset: Ints  # (n,)
+    is_named: Flags  # (n,) whether the user was told as a `user_id`
+
+    def only(self, rows: Flags) -> "FiledInteractions":
+        """The rows alone that are marked."""
+        return FiledInteractions(**{name: of[rows] for name, of in vars(self).items()})
 
 
 def rebuilt(filed: FiledInteractions, live: Profiles, config: ProfileConfig, online: OnlineSums) -> Profiles:
     """Profiles of the U users of `live` by the definitions of `online`, one generation on.
 
     The live profile may have other definitions: its sums are not read. What it alone knows and is older than its own ring
-    and tail (because `events` no longer has it) cannot be rebuilt.
+    and tail (because `events` no longer has it, or has it under a visitor's id) cannot be rebuilt.
     """
     users = len(live.length)
+    filed = filed.only(~_to_be_handed_over(filed, live))
     order = np.lexsort((filed.key, filed.user))
     everything = Interactions(filed.user[order], filed.key[order], filed.item[order], np.arange(len(order)), _FILED)
     whole = fold(decode([None] * users), everything, config, online).profiles
@@ -44,9 +51,40 @@ def rebuilt(filed: FiledInteractions, live: Profiles, config: ProfileConfig, onl
         whole,
         features_version=np.full(users, online.version, np.int64),
         generation=live.generation + 1,
+        is_named=live.is_named | (np.bincount(filed.user[filed.is_named], minlength=users) > 0),
+        is_joined=live.is_joined,
+        links=live.links,
         marks=_joined_marks(filed, live),
         fresh=np.zeros_like(whole.fresh),
     )
+
+
+def has_link(profiles: Profiles) -> Flags:
+    """(U,) whether a visitor logged in."""
+    linked = np.zeros(len(profiles.length), np.bool_)
+    linked[list(profiles.links)] = True
+    return linked
+
+
+def is_of_a_login(live: Profiles, online: OnlineSums) -> Flags:
+    """(U,) profiles to leave alone: linked ones, and those that visitors were joined into.
+
+    What a user has of visitors is filed under their ids, not under the user's. But sums of other definitions are of no use.
+    """
+    of_a_login: Flags = has_link(live) | live.is_joined
+    of_a_login &= (live.features_version == online.version) | ~live.is_known
+    return of_a_login
+
+
+def _to_be_handed_over(filed: FiledInteractions, live: Profiles) -> Flags:
+    """(n,) what the hot path has not folded yet into linked profiles: it goes to their users in the same step."""
+    if not live.links:
+        return np.zeros(len(filed.user), np.bool_)
+    marks = live.marks[filed.user]
+    reached = np.where(marks[:, :, 0] == filed.source[:, None], marks[:, :, 1], np.uint64(0)).max(axis=1)
+    ahead: Flags = (filed.source != 0) & (filed.offset.astype(np.uint64) >= reached)
+    ahead &= has_link(live)[filed.user]
+    return ahead
 
 
 def is_same(made: Profiles, live: Profiles) -> Flags:
@@ -55,7 +93,7 @@ def is_same(made: Profiles, live: Profiles) -> Flags:
     same = live.is_known & (live.features_version == made.features_version)
     for name in ("n_interactions", "as_of_s", "length", "tail_length", "horizon"):
         same &= getattr(made, name) == getattr(live, name)
-    same &= (made.marks == live.marks).reshape(users, -1).all(axis=1)
+    same &= (made.marks == live.marks).reshape(users, -1).all(axis=1) & (made.is_named == live.is_named)
     for name, owner in (("key", "owner"), ("item", "owner"), ("tail", "tail_owner")):
         same &= _same_entries(made, live, name, owner, same)
     if made.sums.shape != live.sums.shape:

@@ -3,17 +3,28 @@
 Safe to replay, at any point and beside the hot path: a profile is replaced only if it is still the one that was read, and
 one that says the same already is left alone. A reader meets the old profile or the new one, never none. A user who had no
 profile has lost the list too: it is made again, by the model in use.
+
+Profiles of visitors who logged in, and of their users, are left as they are: what a user got at a login is filed under
+the visitor's id. A visitor who logged in and has no profile any more gets none: another login would give it away a second time.
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.errors import ConflictError
-from pipelines.features.profile import Ints, Profiles, encode, entry_keys
-from pipelines.features.rebuilding import FiledInteractions, decode_readable, is_same, rebuilt
+from pipelines.features.profile import Flags, Ints, Profiles, encode, entry_keys
+from pipelines.features.rebuilding import (
+    FiledInteractions,
+    decode_readable,
+    has_link,
+    is_of_a_login,
+    is_same,
+    rebuilt,
+)
 from pipelines.hot_path.ranked import ranked_lists
 from pipelines.hot_path.worker import StageSettings, Worker
 from pipelines.stores.users import UserState
@@ -30,6 +41,7 @@ class RebuildReport:
     n_users: int = 0
     n_replaced: int = 0
     n_same: int = 0
+    n_of_logins: int = 0
 
     def __add__(self, other: "RebuildReport") -> "RebuildReport":
         mine, theirs = self.figures(), other.figures()
@@ -45,22 +57,14 @@ class _Filed:
     """What `events` has of some users."""
 
     users: list[str]
+    logged_in: frozenset[str]  # visitors who turned out to be users
     interactions: FiledInteractions = field(repr=False)
 
     def only(self, users: set[str]) -> "_Filed":
         kept = np.array([user in users for user in self.users], np.bool_)
-        rows, index, all_rows = kept[self.interactions.user], np.cumsum(kept) - 1, self.interactions
+        rows, index = self.interactions.only(kept[self.interactions.user]), np.cumsum(kept) - 1
         names = [user for user in self.users if user in users]
-        return _Filed(
-            names,
-            FiledInteractions(
-                index[all_rows.user[rows]],
-                all_rows.key[rows],
-                all_rows.item[rows],
-                all_rows.source[rows],
-                all_rows.offset[rows],
-            ),
-        )
+        return _Filed(names, self.logged_in, replace(rows, user=index[rows.user]))
 
 
 def rebuild_slice(settings: StageSettings, worker: Worker, rows: pa.Table) -> RebuildReport:
@@ -69,7 +73,7 @@ def rebuild_slice(settings: StageSettings, worker: Worker, rows: pa.Table) -> Re
     Raises ConflictError when a profile changes faster than it can be replaced.
     """
     filed = _read_filed(rows)
-    report = RebuildReport(n_interactions=len(rows), n_users=len(filed.users))
+    report = RebuildReport(n_interactions=len(filed.interactions.user), n_users=len(filed.users))
     for first in range(0, len(filed.users), READ_USERS):
         names = set(filed.users[first : first + READ_USERS])
         _rebuild_users(settings, worker, filed.only(names) if len(names) < len(filed.users) else filed, report)
@@ -85,12 +89,14 @@ def rebuild_other_versions(settings: StageSettings, worker: Worker) -> RebuildRe
     nothing, report = np.empty(0, np.uint64), RebuildReport()
     for users in worker.users.scan_users(READ_USERS):
         live = decode_readable(worker.users.read_profiles(users))
-        others = np.flatnonzero(~live.is_known | (live.features_version != settings.online.version))
+        is_of_use = live.is_known | has_link(live)
+        others = np.flatnonzero(~is_of_use | (live.is_known & (live.features_version != settings.online.version)))
         if len(others):
-            filed = FiledInteractions(np.empty(0, np.int64), nothing, nothing, nothing, np.empty(0, np.int64))
+            none = np.empty(0, np.int64)
+            filed = FiledInteractions(none, nothing, nothing, nothing, none, none.astype(np.bool_))
             of_chunk = RebuildReport(n_users=len(others))
-            _rebuild_users(settings, worker, _Filed([users[i] for i in others.tolist()], filed), of_chunk)
-            worker.users.delete([users[i] for i in np.flatnonzero(~live.is_known).tolist()])
+            _rebuild_users(settings, worker, _Filed([users[i] for i in others.tolist()], frozenset(), filed), of_chunk)
+            worker.users.delete([users[i] for i in np.flatnonzero(~is_of_use).tolist()])
             report += of_chunk
     return report
 
@@ -100,11 +106,13 @@ def _rebuild_users(settings: StageSettings, worker: Worker, filed: _Filed, repor
         stored = worker.users.read_profiles(filed.users)
         live = decode_readable(stored)
         made = rebuilt(filed.interactions, live, settings.profile, settings.online)
-        changed = np.flatnonzero(~is_same(made, live) & made.is_known)
+        of_logins = is_of_a_login(live, settings.online) | _is_given_away(filed, made, live)
+        changed = np.flatnonzero(~is_same(made, live) & made.is_known & ~of_logins)
         states = _states(settings, worker, filed.users, made, live, changed)
         refused = worker.users.replace(states, [stored[i] for i in changed.tolist()])
         report.n_replaced += len(changed) - len(refused)
-        report.n_same += len(filed.users) - len(changed)
+        report.n_of_logins += int(of_logins.sum())
+        report.n_same += len(filed.users) - len(changed) - int(of_logins.sum())
         if not refused:
             return
         filed = filed.only(set(refused))
@@ -112,6 +120,12 @@ def _rebuild_users(settings: StageSettings, worker: Worker, filed: _Filed, repor
         f"the profiles of {len(refused)} users ('{refused[0]}' …) changed {MAX_ROUNDS} times while they were rebuilt: "
         "run it again when they are less active; what is done stays done"
     )
+
+
+def _is_given_away(filed: _Filed, made: Profiles, live: Profiles) -> Flags:
+    """(U,) visitors without a profile whom a login told to be users: the users may have what they did."""
+    logged_in = np.array([user in filed.logged_in for user in filed.users], np.bool_)
+    return logged_in & ~live.is_known & ~made.is_named
 
 
 def _states(
@@ -125,16 +139,20 @@ def _states(
 
 
 def _read_filed(rows: pa.Table) -> _Filed:
+    logged_in = frozenset(rows.filter(rows["is_login"])["user"].to_pylist())
+    rows = rows.filter(pc.invert(rows["is_login"]))
     user = rows["user"].combine_chunks().dictionary_encode()
     column = {name: rows[name].to_numpy() for name in ("item_hash", "event_hash", "code", "time_s", "source", "offset")}
     return _Filed(
         user.dictionary.to_pylist(),
+        logged_in,
         FiledInteractions(
             user=user.indices.to_numpy().astype(np.int64),
             key=entry_keys(column["time_s"], column["event_hash"].view(np.uint64), column["code"]),
             item=column["item_hash"].view(np.uint64),
             source=column["source"].view(np.uint64),
             offset=column["offset"],
+            is_named=rows["is_named"].to_numpy(),
         ),
     )
 

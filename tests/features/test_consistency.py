@@ -54,6 +54,22 @@ def test_what_was_filed_after_the_profiles_mark_does_not_count():
     assert verdict(profile(4), rows(6)).verdict == "equal"
 
 
+@pytest.mark.parametrize(
+    ("profiles", "is_login", "expected"),
+    [
+        pytest.param(replace(profile(), is_joined=np.array([True])), False, "of a login", id="joined"),
+        pytest.param(decode([None]), True, "of a login", id="given-away-and-gone"),
+        pytest.param(decode([None]), False, "missing", id="gone"),
+        pytest.param(profile(), True, "equal", id="given-away-and-still-there"),
+    ],
+)
+def test_what_a_login_made_is_told_and_not_judged(profiles, is_login, expected):
+    filing = Filing(rows(), "clicks", TAG, {1: 6}, frozenset(["u"] if is_login else []))
+    (finding,) = compare(["u"], profiles, filing, ONLINE, CONFIG, (START_S + 400) * 1000)
+
+    assert finding.verdict == expected and summary([finding])["is_consistent"] == (expected != "missing")
+
+
 def test_rows_of_another_topic_count_whatever_their_offsets():
     assert verdict(profile(), rows(offset=[0, 1, 2, 3, 4, 5_000], topic=["clicks"] * 5 + ["before"])).verdict == "equal"
 

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.features.fold import Interactions, fold
+from pipelines.features.joining import joined, linked
 from pipelines.features.online import OnlineSums
-from pipelines.features.profile import Profiles, decode, encode, entry_keys
-from pipelines.features.rebuilding import FiledInteractions, decode_readable, is_same, rebuilt
+from pipelines.features.profile import Link, Profiles, decode, encode, entry_keys
+from pipelines.features.rebuilding import FiledInteractions, decode_readable, is_of_a_login, is_same, rebuilt
 from pipelines.sections import ProfileConfig
 
 START_S, SOURCE, TAG = 1_570_000_000, (3 << 32) | 77, 77
@@ -46,9 +47,10 @@ def filed(events, up_to) -> FiledInteractions:
     """What `events` holds: all up to offset `up_to`."""
     if not up_to:
         nothing = np.empty(0, np.uint64)
-        return FiledInteractions(np.empty(0, np.int64), nothing, nothing, nothing, np.empty(0, np.int64))
+        none = np.empty(0, np.int64)
+        return FiledInteractions(none, nothing, nothing, nothing, none, none.astype(np.bool_))
     user, key, item, offset = columns(events[:up_to], range(up_to))
-    return FiledInteractions(user, key, item, np.full(up_to, SOURCE, np.uint64), offset)
+    return FiledInteractions(user, key, item, np.full(up_to, SOURCE, np.uint64), offset, np.zeros(up_to, np.bool_))
 
 
 def assert_same(made: Profiles, expected: Profiles) -> None:
@@ -127,3 +129,30 @@ def test_a_value_of_another_format_counts_as_absent():
     good = encode(streamed(EVENTS), np.arange(USERS))
 
     assert decode_readable([b"\x01" + bytes(15), good[0]]).is_known.tolist() == [False, True]
+
+
+def test_a_name_that_is_filed_is_told_to_the_profile():
+    live, told = streamed(EVENTS), filed(EVENTS, len(EVENTS))
+    made = rebuilt(replace(told, is_named=told.user == 1), live, CONFIG, ONLINE)
+
+    assert made.is_named.tolist() == [False, True] and is_same(made, live).tolist() == [True, False]
+
+
+def test_profiles_of_a_login_are_known_unless_their_sums_are_of_no_use():
+    with_link = linked(streamed(EVENTS), {1: Link("u9", 1)})
+    with_visitor = joined(streamed(EVENTS), with_link, CONFIG, ONLINE)
+
+    assert is_of_a_login(with_link, ONLINE).tolist() == [False, True]
+    assert is_of_a_login(with_visitor, ONLINE).tolist() == [True, True]
+    assert not is_of_a_login(with_visitor, replace(ONLINE, version=2)).any()
+    assert is_of_a_login(linked(decode([None]), {0: Link("u9", 1)}), ONLINE).tolist() == [True]
+
+
+def test_a_rebuild_keeps_the_link_and_leaves_to_the_hot_path_what_it_must_hand_over():
+    first = len(EVENTS) - 2
+    live = linked(streamed(EVENTS[:first]), {0: Link("u9", 1), 1: Link("u9", 1)})
+
+    made = rebuilt(filed(EVENTS, len(EVENTS)), live, CONFIG, ONLINE)
+
+    assert made.links == live.links and made.n_interactions.tolist() == live.n_interactions.tolist()
+    assert made.marks.tolist() == live.marks.tolist()

@@ -15,7 +15,7 @@ from pipelines.hot_path.worker import StageSettings, Worker
 from pipelines.stores.keys import profile_key
 from pipelines.stores.model import ModelStore
 from pipelines.stores.rebuild_progress import RebuildProgress
-from tests.hot_path.micro_batches import FakeBatch, list_of, run, some_rows, the_sums
+from tests.hot_path.micro_batches import FakeBatch, list_of, run, some_logins, some_rows, the_sums
 from tests.hot_path.test_stage import TAG, settings
 
 __all__ = ["settings"]  # a fixture
@@ -24,10 +24,12 @@ SEVEN = [("u1", f"i{number}", number) for number in range(7)]
 SOURCE = (0 << 32) | TAG
 
 
-def filed(clicks, first_offset=0) -> pa.Table:
+def filed(clicks, first_offset=0, is_named=True, logged_in=()) -> pa.Table:
     """Rows of `to_filed_interactions`."""
-    rows = pa.Table.from_batches([some_rows(clicks, first_offset)])
-    return rows.append_column("source", pa.array([SOURCE] * len(clicks), pa.int64()))
+    logins = [(visitor, "", 0) for visitor in logged_in]
+    rows = pa.Table.from_batches([some_rows([*clicks, *logins], first_offset, is_named=is_named)])
+    is_login = pa.array([False] * len(clicks) + [True] * len(logins))
+    return rows.append_column("source", pa.array([SOURCE] * len(rows), pa.int64())).append_column("is_login", is_login)
 
 
 def stored(client, user="u1"):
@@ -102,6 +104,40 @@ def test_a_user_who_is_never_still_ends_the_rebuild_with_a_reason(settings, monk
 
     with pytest.raises(ConflictError, match=r"'u1'.*changed 2 times"):
         rebuild_slice(settings, Raced(settings, times=3), filed(SEVEN[:3]))
+
+
+def test_a_visitor_who_logged_in_and_the_user_keep_what_they_have(settings, redis_client):
+    a_few = [("a1", f"i{number}", number) for number in range(3)]
+    run(settings, 0, some_rows(a_few, is_named=False))
+    run(settings, 1, some_rows(SEVEN[3:], first_offset=3), some_logins([("u1", "a1", 9)], first_offset=7))
+    before = {key: redis_client.get(key) for key in redis_client.keys("profile:*")}
+
+    reports = [
+        rebuild_slice(settings, Worker(settings), rows)
+        for rows in (filed(a_few, is_named=False, logged_in=["a1"]), filed(SEVEN[3:], first_offset=3))
+    ]
+
+    assert {key: redis_client.get(key) for key in redis_client.keys("profile:*")} == before
+    assert [(r.n_of_logins, r.n_same, r.n_replaced) for r in reports] == [(1, 0, 0), (1, 0, 0)]
+    assert stored(redis_client, "u1").n_interactions[0] == 7
+
+
+@pytest.mark.parametrize("is_named", [False, True])
+def test_a_lost_visitor_who_logged_in_is_not_given_away_a_second_time(settings, redis_client, is_named):
+    report = rebuild_slice(settings, Worker(settings), filed(SEVEN, is_named=is_named, logged_in=["u1"]))
+
+    assert (report.n_interactions, report.n_of_logins, report.n_replaced) == (7, not is_named, is_named)
+    assert bool(redis_client.get(profile_key("u1"))) == is_named, "a name tells that it is no visitor"
+
+
+def test_a_link_alone_outlives_a_new_version(settings, redis_client):
+    run(settings, 0, some_logins([("u1", "a1", 0)]))
+    before = redis_client.get(profile_key("a1"))
+    newer = replace(settings, online=the_sums(2))
+
+    rebuild_other_versions(newer, Worker(newer))
+
+    assert redis_client.get(profile_key("a1")) == before
 
 
 def test_profiles_that_events_does_not_know_come_along_to_a_new_version(settings, redis_client):
