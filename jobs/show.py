@@ -70,6 +70,10 @@ def show_profile(config: Config, user: str) -> None:
     )
     if profile.as_of_s[0]:
         CONSOLE.print(f"newest interaction {_age(float(profile.as_of_s[0]))}", highlight=False)
+    if link := profile.links.get(0):
+        CONSOLE.print(f"a visitor who logged in: [bold]{link.user}[/] has all of this too", highlight=False)
+    if profile.is_joined[0]:
+        CONSOLE.print("with what visitors did before they logged in as this user", highlight=False)
     for source, reached in profile.marks[0].tolist():
         if reached:
             CONSOLE.print(f"read up to offset {reached - 1} of partition {source >> 32}", highlight=False)

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.features.fold import Interactions, fold
+from pipelines.features.joining import linked
 from pipelines.features.online import OnlineSums
-from pipelines.features.profile import decode, encode, entry_keys
+from pipelines.features.profile import Link, decode, encode, entry_keys
 from pipelines.sections import ProfileConfig
 
 PAGE = (Path(__file__).parents[2] / "docs/redis.md").read_text(encoding="utf-8")
@@ -22,7 +23,10 @@ def test_the_decoder_for_other_languages_reads_sums_and_ring():
     online = OnlineSums(7, ("a", "b", "c"), np.full((128, 3), 2.0), np.array([1e12, 1e12, 1e12]))
     folded = fold(decode([None]), batch, ProfileConfig(ring_size=4), online)
 
-    told = shown["read_profile"](encode(folded.profiles, np.array([0]))[0])
+    with_link = linked(folded.profiles, {0: Link("Ünï", 1)})
+    told, of_a_visitor = (shown["read_profile"](encode(p, np.array([0]))[0]) for p in (folded.profiles, with_link))
+
+    assert of_a_visitor == told | {"is_now": "Ünï"} and told["is_now"] is None
 
     assert (told["n_interactions"], told["as_of_s"], told["features_version"]) == (n, start_s + n - 1, 7)
     np.testing.assert_allclose(told["sums"], [2.0 * n] * 3, rtol=1e-9)

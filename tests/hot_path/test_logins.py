@@ -17,7 +17,7 @@ from pipelines.hot_path.worker import StageSettings, Worker, worker_for
 from pipelines.model_sections import ModelConfig
 from pipelines.sections import ListsConfig, ProfileConfig
 from pipelines.stores.keys import profile_key
-from tests.hot_path.micro_batches import hash_of, list_of, run, some_logins, some_rows, the_sums
+from tests.hot_path.micro_batches import FakeBatch, a_learner, hash_of, list_of, run, some_logins, some_rows, the_sums
 from tests.hot_path.turns import SteppedStore, Turns
 
 TAG, START_S, RING = 77, 1_570_000_000, 5
@@ -176,15 +176,61 @@ def test_what_a_visitor_does_is_the_users_whenever_it_comes(stream, redis_client
     assert profile_of(redis_client, "u1").marks[0, 0].tolist() == [TAG, 2]
 
 
+def taught(stream, report) -> None:
+    """A model in Redis that knows the items of a report."""
+    a_learner(stream.settings.redis_url)(FakeBatch([report]), 0)
+
+
 def test_a_login_is_seen_in_the_list_at_once(stream, redis_client):
     stream.does("u1", 10)
-    stream.does("a1", 3, 12, 14, 15)
+    taught(stream, stream.does("a1", 3, 12))
     assert list_of(redis_client, "u1") is None
 
     stream.logs_in("u1", "a1", 20)
 
     made = list_of(redis_client, "u1")
-    assert made is None, "no model yet that knows an item"
+    assert {"i3", "i5"} <= set(made.items), "made of what the visitor did, before the fifth interaction"
+    assert made.list_id == f"{TAG:x}-0-1-login", "named after the login"
+
+
+def test_what_is_handed_over_makes_the_users_list_due_at_the_fifth(stream, redis_client):
+    stream.does("u1", 10, 11)
+    taught(stream, stream.does("a1", 3, 12))
+    stream.logs_in("u1", "a1", 20)
+    at_the_login = list_of(redis_client, "u1")
+
+    stream.does("a1", 13, 14)
+
+    made = list_of(redis_client, "u1")
+    assert made.list_id == f"{TAG:x}-1-3-login" != at_the_login.list_id
+    assert list_of(redis_client, "a1") is None, "of the visitor's own it is the fourth"
+
+
+def test_a_visitors_list_goes_on_with_what_the_visitor_does(stream, redis_client):
+    taught(stream, stream.does("a1", 1, 2, 3, 4))
+    stream.logs_in("u1", "a1", 20)
+
+    stream.does("a1", 5)
+
+    assert list_of(redis_client, "a1").list_id == f"{TAG:x}-1-4"
+    assert_is_of(redis_client, "a1", 1, 2, 3, 4, 5)
+
+
+def test_a_crash_after_a_login_loses_no_gradient_and_teaches_nothing_twice(stream, redis_client):
+    taught(stream, stream.does("u9", *range(7)))
+    visitor = some_rows(clicks("a1", 1, 2, 3, 4), 0, 1, is_named=False)
+    user = some_rows(clicks("u1", 11, 12, 13), 0, 0)
+    first = [stream.comes(visitor), stream.comes(user)]
+    stream.comes(some_logins([("u1", "a1", 20)], 3, 0))
+    before = {key: redis_client.get(key) for key in redis_client.keys("*:{?1}")}
+    worker_for.cache_clear()
+
+    again = [run(stream.settings, batch_id, rows)[0] for batch_id, rows in enumerate((visitor, user))]
+    (login,) = run(stream.settings, 2, some_logins([("u1", "a1", 20)], 3, 0))
+
+    assert {key: redis_client.get(key) for key in redis_client.keys("*:{?1}")} == before
+    assert again[0]["gradient"] == first[0]["gradient"] != login["gradient"]
+    assert again[1]["gradient"] != login["gradient"], "what the user had just done is still to be learned"
 
 
 def test_a_login_of_a_visitor_who_did_nothing_writes_the_link_alone(stream, redis_client):

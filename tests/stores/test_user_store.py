@@ -117,6 +117,31 @@ def test_a_replayed_replacement_is_one_until_somebody_goes_on_from_it(redis_url)
     assert client.get(profile_key("u1")) == further
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "is_written"),
+    [
+        pytest.param(1, None, True, id="as-they-were-read"),
+        pytest.param(9, None, False, id="the-first-changed"),
+        pytest.param(1, 2, False, id="the-second-came"),
+        pytest.param(7, 8, True, id="a-replay"),
+        pytest.param(7, None, False, id="one-is-new-and-one-is-old"),
+    ],
+)
+def test_some_users_are_replaced_together_or_not_at_all(each_redis_url, first, second, is_written):
+    store, client = a_store(each_redis_url, chunk_users=1)
+    there = {"u1": first, "u2": second}
+    store.write([UserState(user, a_profile(reached), b"old") for user, reached in there.items() if reached])
+    before = store.read_profiles(["u1", "u2"])
+    new = [UserState("u1", a_profile(7), None), UserState("u2", a_profile(8), b"new")]
+
+    assert store.replace_together(new, [a_profile(1), None]) == is_written
+
+    assert store.read_profiles(["u1", "u2"]) == ([a_profile(7), a_profile(8)] if is_written else before)
+    if is_written:
+        assert client.get(list_key("u1")) == b"old" and client.get(list_key("u2")) == b"new"
+        assert 0 < client.ttl(profile_key("u2")) <= 100 and 0 < client.ttl(list_key("u2")) <= 50
+
+
 def test_the_first_stream_says_which_features_the_profiles_have(redis_url, redis_client):
     store = FeaturesVersionStore(connect(redis_url))
     assert store.read() is None
