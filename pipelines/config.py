@@ -16,12 +16,12 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pipelines.bridge_sections import BridgeConfig
 from pipelines.collector_sections import CollectorConfig
 from pipelines.errors import ConfigError
+from pipelines.list_sections import CatalogueConfig, ListsConfig, ServingConfig
 from pipelines.model_sections import ModelConfig
 from pipelines.sections import (
     EventsConfig,
     FeaturesConfig,
     KafkaConfig,
-    ListsConfig,
     ProfileConfig,
     RedisConfig,
     RetentionConfig,
@@ -52,7 +52,9 @@ class Config(BaseSettings):
     features: FeaturesConfig = FeaturesConfig()
     retention: RetentionConfig = RetentionConfig()
     profile: ProfileConfig = ProfileConfig()
+    catalogue: CatalogueConfig = CatalogueConfig()
     lists: ListsConfig = ListsConfig()
+    serving: ServingConfig = ServingConfig()
     model: ModelConfig = ModelConfig()
     tracking: TrackingConfig = TrackingConfig()
 

@@ -178,14 +178,6 @@ class ProfileConfig(Section):
     ttl_days: int = Field(90, ge=1, description="a profile disappears so long after its last change")
 
 
-class ListsConfig(Section):
-    """When a user's list is made again, and what it holds."""
-
-    n: int = Field(10, ge=1, le=200, description="items in a list")
-    refresh_after_interactions: int = Field(5, ge=1, description="a list is made again at every so many interactions")
-    ttl_days: int = Field(30, ge=1, description="a list disappears so long after it was made")
-
-
 class TrackingConfig(Section):
     """Where training runs and versions of the model are kept. `MLFLOW_TRACKING_URI` overrides `uri`."""
 

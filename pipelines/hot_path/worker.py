@@ -6,9 +6,10 @@ from functools import lru_cache
 from pipelines.features.online import OnlineSums
 from pipelines.hot_path.model_copy import ModelCopy
 from pipelines.hot_path.shared_model import SharedModel
+from pipelines.list_sections import ListsConfig
 from pipelines.model_sections import ModelConfig
 from pipelines.models.ranker import Ranker
-from pipelines.sections import ListsConfig, ProfileConfig
+from pipelines.sections import ProfileConfig
 from pipelines.stores.connection import connect
 from pipelines.stores.model import ModelStore
 from pipelines.stores.rebuild_progress import RebuildProgress

@@ -1,9 +1,11 @@
 """The list as a shop reads it: one JSON document under one Redis key. Format: docs/redis.md."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import orjson
+
+Reasons = Mapping[str, Sequence[int]]
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,8 @@ class PublishedList:
     model: str  # version of the model
     source: str  # what it was made from: personal, …
     list_id: str  # the same for the same user, history and model: goes back to us with the clicks it led to
+    spare: Sequence[str] = ()  # best first: they move up where an item may not be shown any more
+    reasons: Reasons = field(default_factory=dict)  # explore, pin, boost → places in `items`, from 0, put there for it
 
     def to_json(self) -> bytes:
         """The document, scores rounded to four significant digits: they are for people and ties, not for sums."""
@@ -27,11 +31,13 @@ class PublishedList:
                 "model": self.model,
                 "source": self.source,
                 "list_id": self.list_id,
+                **({"spare": self.spare} if self.spare else {}),
+                **({"reasons": self.reasons} if self.reasons else {}),
             }
         )
 
     @classmethod
     def from_json(cls, document: bytes) -> "PublishedList":
-        """Read a document. Raises KeyError or orjson.JSONDecodeError when it is none."""
+        """Read a document. Raises TypeError or orjson.JSONDecodeError when it is none."""
         values = orjson.loads(document)
-        return cls(**{name: values[name] for name in cls.__dataclass_fields__})
+        return cls(**{name: values[name] for name in cls.__dataclass_fields__ if name in values})

@@ -14,6 +14,16 @@ def list_key(user: str) -> str:
     return f"list:{{{user}}}"
 
 
+def shown_key(user: str) -> str:
+    """How often which item was shown to the user: an own key, in the slot of the profile."""
+    return f"shown:{{{user}}}"
+
+
+CATALOGUE_ITEMS = "{catalogue}:items"  # hash: item id → JSON
+CATALOGUE_UNAVAILABLE = "{catalogue}:unavailable"  # set of item ids that may not be shown
+CATALOGUE_CHANGES = "{catalogue}:changes"  # stream of what changed
+CATALOGUE_VERSION = "{catalogue}:version"  # id of the last change: whoever has it has all
+SERVING_MODE = "serving:mode"  # whether personal lists are served at all
 FEATURES_VERSION = "profiles:features_version"  # of the definitions that all profiles were folded by
 REBUILD_PLAN = "{rebuild}:plan"  # what rebuild_profiles is at
 REBUILD_SLICES = "{rebuild}:slices"  # which slices of the users it has done
@@ -51,3 +61,13 @@ def rank_next_key(name: str) -> str:
 
 def fallback_key(segment: str) -> str:
     return f"fallback:{{{segment}}}"
+
+
+def due_key(shard: int) -> str:
+    """Users of a shard whose list is due by time: a sorted set by when, epoch ms."""
+    return f"due:{{{shard}}}"
+
+
+def renewal_key(shard: int) -> str:
+    """Users of a shard whose list is to be made again at leisure: a sorted set, the least first."""
+    return f"renewal:{{{shard}}}"

@@ -7,11 +7,12 @@ import pytest
 
 from pipelines.hot_path.versions import Promoted
 from pipelines.hot_path.worker import StageSettings, Worker, worker_for
+from pipelines.list_sections import ListsConfig
 from pipelines.model_sections import GuardsConfig, ModelConfig
 from pipelines.models.arrays import to_bytes
 from pipelines.models.health import Health
 from pipelines.models.kinds import empty, from_bytes
-from pipelines.sections import ListsConfig, ProfileConfig
+from pipelines.sections import ProfileConfig
 from tests.hot_path.micro_batches import (
     FakeBatch,
     a_learner,

@@ -14,8 +14,9 @@ from pipelines.features.profile import Link, Profiles, decode, key_time_s
 from pipelines.hot_path.arrivals import read_arrivals
 from pipelines.hot_path.stage import personalize_partition
 from pipelines.hot_path.worker import StageSettings, Worker, worker_for
+from pipelines.list_sections import ListsConfig
 from pipelines.model_sections import ModelConfig
-from pipelines.sections import ListsConfig, ProfileConfig
+from pipelines.sections import ProfileConfig
 from pipelines.stores.keys import profile_key
 from tests.hot_path.micro_batches import FakeBatch, a_learner, hash_of, list_of, run, some_logins, some_rows, the_sums
 from tests.hot_path.turns import SteppedStore, Turns

@@ -6,9 +6,10 @@ from pipelines.events.parse import parse_records
 from pipelines.features.filed import TopicPosition, to_filed_interactions
 from pipelines.hot_path.spark import with_rebuilding
 from pipelines.hot_path.worker import StageSettings
+from pipelines.list_sections import ListsConfig
 from pipelines.model_sections import ModelConfig
 from pipelines.schemas import Contract
-from pipelines.sections import ListsConfig, ProfileConfig
+from pipelines.sections import ProfileConfig
 from tests.events.builders import a_value, kafka_records
 from tests.hot_path.micro_batches import the_sums
 

@@ -11,8 +11,9 @@ from redis import Redis
 from pipelines.errors import ConflictError, FeaturesVersionError
 from pipelines.features.profile import Profiles, decode, encode
 from pipelines.hot_path.worker import StageSettings, Worker, worker_for
+from pipelines.list_sections import ListsConfig
 from pipelines.model_sections import ModelConfig
-from pipelines.sections import ListsConfig, ProfileConfig
+from pipelines.sections import ProfileConfig
 from pipelines.stores.connection import connect
 from pipelines.stores.keys import profile_key
 from pipelines.stores.model import KEPT_PATCHES, ModelStore

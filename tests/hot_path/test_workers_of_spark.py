@@ -9,8 +9,9 @@ import pytest
 from pipelines.hot_path.shared_model import SharedModel
 from pipelines.hot_path.spark import with_personalization
 from pipelines.hot_path.worker import StageSettings, Worker, worker_for
+from pipelines.list_sections import ListsConfig
 from pipelines.model_sections import ModelConfig
-from pipelines.sections import ListsConfig, ProfileConfig
+from pipelines.sections import ProfileConfig
 from tests.hot_path.micro_batches import a_learner, run_stream, some_rows, stage_of, the_sums
 
 pytestmark = [pytest.mark.spark, pytest.mark.servers]

@@ -16,8 +16,9 @@ GROUND = {
     "model_sections",
     "collector_sections",
     "bridge_sections",
+    "list_sections",
 }
-STAGES = {"events", "features", "models", "lists"}
+STAGES = {"events", "features", "models", "catalogue", "lists"}
 WORLD = {"sources", "sinks", "stores"}
 STREAMS = {"session", "streams", "tally"}
 
@@ -28,10 +29,11 @@ MAY_IMPORT = {
     "evaluation": GROUND | STAGES,
     "training": GROUND | STAGES | {"evaluation"},
     "locks": GROUND,
-    **dict.fromkeys(WORLD, GROUND | {"locks"}),
+    **dict.fromkeys(WORLD, GROUND | {"locks", "catalogue"}),
     **dict.fromkeys(STREAMS, GROUND),
     "audit": GROUND | {"events"},
     "collecting": GROUND | {"events", "sinks"},
+    "serving": GROUND | {"events", "catalogue", "lists", "stores", "sinks"},
     "tracking": GROUND | STAGES | {"locks", "evaluation"},
     "hot_path": GROUND | STAGES | {"stores"},
     "local": GROUND | STAGES | WORLD | {"locks"},
