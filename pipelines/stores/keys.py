@@ -71,3 +71,8 @@ def due_key(shard: int) -> str:
 def renewal_key(shard: int) -> str:
     """Users of a shard whose list is to be made again at leisure: a sorted set, the least first."""
     return f"renewal:{{{shard}}}"
+
+
+def claimed_key(kind: str, shard: int) -> str:
+    """Users of one of these that somebody is making lists for: a sorted set by when the claim ends."""
+    return f"{kind}:{{{shard}}}:claimed"
