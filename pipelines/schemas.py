@@ -252,6 +252,33 @@ CONSISTENCY = StructType(
     ]
 )
 
+LISTS = StructType(
+    [
+        _field("user", StringType(), "whose list it is: user_id, else anonymous_id"),
+        _field("list_id", StringType(), "the same in the events that the list led to; unique"),
+        _field("made_at", TimestampType(), "when it was made and published, UTC"),
+        _field("made_date", DateType(), "day of made_at"),
+        _field(
+            "cause",
+            StringType(),
+            "why it was made: interactions (enough of them), time (some of them, some minutes ago), login, champion (another "
+            "model), unavailable (an item is gone), rebuild",
+        ),
+        _field("source", StringType(), "what it was made from: personal"),
+        _field("model", StringType(), "registered version, checkpoint's model, and last micro-batch in it"),
+        _field("partition", LongType(), "Kafka partition of the newest event in it"),
+        _field("offset", LongType(), "offset of that event: its history ends there"),
+        _field("items", ArrayType(StringType(), False), "as they were shown, best first"),
+        _field("scores", ArrayType(DoubleType(), False), "of the model, same order; comparable within the list"),
+        _field("spare", ArrayType(StringType(), False), "items that move up where one may not be shown any more"),
+        _field(
+            "reasons",
+            MapType(StringType(), ArrayType(LongType(), False), False),
+            "explore, pin, boost → places in items, from 0, that are there for it",
+        ),
+    ]
+)
+
 # One row a slice of the users gives back to the driver.
 REBUILD_REPORT = StructType(
     [
@@ -273,5 +300,6 @@ TABLES = {
     "replays": REPLAYS,
     "audits": AUDITS,
     "consistency": CONSISTENCY,
+    "lists": LISTS,
 }
-PARTITION_COLUMNS = {"events": "event_date", "quarantine": "ingest_date"}
+PARTITION_COLUMNS = {"events": "event_date", "quarantine": "ingest_date", "lists": "made_date"}

@@ -57,8 +57,9 @@ def _join(settings: StageSettings, worker: Worker, model: Ranker, login: Login, 
         if visitor.is_known[0] and not visitor.links:  # else there is nothing, or another user has got it
             merged = joined(user, visitor, settings.profile, settings.online)
             published = _list_of(settings, worker, model, merged, f"{partition}-{login.offset}")
-            states.append(UserState(login.user, encode(merged, _ONE)[0], published))
+            states.append(UserState(login.user, encode(merged, _ONE)[0], published, "login"))
         if worker.users.replace_together(states, stored[: len(states)]):
+            worker.due.settle([state.user for state in states if state.published])
             return True
     raise ConflictError(
         f"the profiles of '{login.visitor}' and '{login.user}', who logged in, were replaced {MAX_ROUNDS} times while they "

@@ -33,12 +33,12 @@ def ranked_lists(
         columns, scores = ranker.best(_histories(profiles, users, context), settings.lists.n)
         best, names = scores.tolist(), ranker.item_ids[columns].tolist()
         now_ms = time.time_ns() // 1_000_000
-        ids = [list_ids[user] for user in users.tolist()] if list_ids else _list_ids(settings, profiles, users)
+        ids = [list_ids[user] for user in users.tolist()] if list_ids else event_ids(settings, profiles, users)
         for user, items, item_scores, list_id in zip(users.tolist(), names, best, ids, strict=True):
             yield user, PublishedList(items, item_scores, now_ms, model_version, "personal", list_id).to_json()
 
 
-def _list_ids(settings: StageSettings, profiles: Profiles, users: Ints) -> list[str]:
+def event_ids(settings: StageSettings, profiles: Profiles, users: Ints) -> list[str]:
     """Named after the event that made the list due, or a later one: topic, partition, offset."""
     newest = profiles.marks[users, 0].astype(np.int64)
     places = zip((newest[:, 0] >> 32).tolist(), (newest[:, 1] - 1).tolist(), strict=True)

@@ -135,7 +135,10 @@ def _states(
     unknown = np.zeros((len(users), len(settings.model.context_fields)), np.uint64)
     lists = dict(ranked_lists(settings, worker.model_version, worker.current_model(), made, due, unknown))
     written = encode(made, changed)
-    return [UserState(users[i], profile, lists.get(i)) for i, profile in zip(changed.tolist(), written, strict=True)]
+    return [
+        UserState(users[i], profile, lists.get(i), "rebuild")
+        for i, profile in zip(changed.tolist(), written, strict=True)
+    ]
 
 
 def _read_filed(rows: pa.Table) -> _Filed:

@@ -82,6 +82,7 @@ def personalize_partition(
     lists = _lists(settings, worker, model, arrivals, folded, due)
     watch.lap("score")
 
+    _note_waiting(settings, worker, arrivals.users, folded.changed & ~due)
     refusals = _write(settings, worker, model, arrivals, stored, folded, lists)
     _write_overtaken(settings, worker, model, arrivals, due, refusals.overtaken)
     n_joined = join_visitors(settings, worker, model, arrivals.logins, arrivals.partition) if arrivals.logins else 0
@@ -114,6 +115,7 @@ def _write(
     """Write what changed; of visitors who logged in, together with their users."""
     linked = [visitor for visitor in folded.profiles.links if folded.changed[visitor]]
     refusals = worker.users.write(_states(arrivals.users, folded, lists, linked))
+    worker.due.settle([arrivals.users[user] for user in lists])
     if not linked:
         return refusals
     ranker = model.with_items(arrivals.facts, folded.timeline)
@@ -185,6 +187,12 @@ def _due(settings: StageSettings, before: Profiles, folded: Fold) -> Flags:
     """(U,) users whose list must be made again."""
     every = settings.lists.refresh_after_interactions
     return folded.changed & is_due(before.n_interactions, folded.profiles.n_interactions, every)
+
+
+def _note_waiting(settings: StageSettings, worker: Worker, users: list[str], waits: Flags) -> None:
+    """Their interactions are in no list yet: in some minutes they are, whatever comes. Before the write: none is missed."""
+    at_ms = time.time_ns() // 1_000_000 + round(settings.lists.refresh_after_minutes * 60_000)
+    worker.due.put([users[user] for user in np.flatnonzero(waits)], at_ms)
 
 
 def _states(users: list[str], folded: Fold, lists: dict[int, bytes], but: Collection[int]) -> list[UserState]:

@@ -11,6 +11,8 @@ from pipelines.model_sections import ModelConfig
 from pipelines.models.ranker import Ranker
 from pipelines.sections import ProfileConfig
 from pipelines.stores.connection import connect
+from pipelines.stores.due import DueStore
+from pipelines.stores.list_log import MAX_LOGGED
 from pipelines.stores.model import ModelStore
 from pipelines.stores.rebuild_progress import RebuildProgress
 from pipelines.stores.users import UserStore
@@ -43,7 +45,9 @@ class Worker:
             client,
             profile_ttl_seconds=settings.profile.ttl_days * DAY_SECONDS,
             list_ttl_seconds=settings.lists.ttl_days * DAY_SECONDS,
+            max_logged=MAX_LOGGED if settings.lists.log else 0,
         )
+        self.due = DueStore(client)
         self.rebuild_progress = RebuildProgress(client)
         self._copy = ModelCopy(ModelStore(client), settings.model, shared_model(settings))
 

@@ -13,6 +13,7 @@ from pipelines.sinks.commits import commit
 _SETTINGS = {
     "events": {"delta.checkpointInterval": "50", "delta.dataSkippingStatsColumns": "event_time,ingest_time,offset"},
     "quarantine": {"delta.checkpointInterval": "50", "delta.dataSkippingStatsColumns": "ingest_time,offset"},
+    "lists": {"delta.checkpointInterval": "50", "delta.dataSkippingStatsColumns": "made_at,user"},
     "replays": {"delta.checkpointInterval": "50", "delta.dataSkippingStatsColumns": "planned_at,sent_at"},
 }
 _MERGED_SETTINGS = {"delta.checkpointInterval": "50", "delta.autoOptimize.autoCompact": "true"}

@@ -14,6 +14,11 @@ def list_key(user: str) -> str:
     return f"list:{{{user}}}"
 
 
+def user_of_list(key: str) -> str:
+    """Give the user of a `list_key`."""
+    return key.removeprefix("list:{").removesuffix("}")
+
+
 def shown_key(user: str) -> str:
     """How often which item was shown to the user: an own key, in the slot of the profile."""
     return f"shown:{{{user}}}"
@@ -24,6 +29,8 @@ CATALOGUE_UNAVAILABLE = "{catalogue}:unavailable"  # set of item ids that may no
 CATALOGUE_CHANGES = "{catalogue}:changes"  # stream of what changed
 CATALOGUE_VERSION = "{catalogue}:version"  # id of the last change: whoever has it has all
 SERVING_MODE = "serving:mode"  # whether personal lists are served at all
+RENEWED_FOR = "renewal:done"  # the model and the catalogue that lists were last looked through for
+LIST_LOG_PLAN = "list_log:plan"  # which part of the logs is being filed
 FEATURES_VERSION = "profiles:features_version"  # of the definitions that all profiles were folded by
 REBUILD_PLAN = "{rebuild}:plan"  # what rebuild_profiles is at
 REBUILD_SLICES = "{rebuild}:slices"  # which slices of the users it has done
@@ -76,3 +83,8 @@ def renewal_key(shard: int) -> str:
 def claimed_key(kind: str, shard: int) -> str:
     """Users of one of these that somebody is making lists for: a sorted set by when the claim ends."""
     return f"{kind}:{{{shard}}}:claimed"
+
+
+def list_log_key(number: int) -> str:
+    """Lists that were published and are not filed yet: a stream."""
+    return f"list_log:{{{number}}}"

@@ -1,72 +1,20 @@
 """Profiles and lists of users in Redis."""
 
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from redis import Redis
 from redis.exceptions import NoScriptError
 
-from pipelines.stores.keys import list_key, profile_key, user_of
-
-# Both values of a user in one step, unless a rebuild has replaced the stored profile since, or it was read further from
-# the same source. Byte 2 of a profile is its number of marks, bytes 29 to 32 are its generation, 33 to 40 the source of
-# its first mark, 41 to 48 the offset. Returns how many lie behind, then the places of those that a rebuild overtook.
-_WRITE_UNLESS_BEHIND = """
-local function is_behind(stored, profile)
-  return string.byte(stored, 2) > 0 and string.byte(profile, 2) > 0
-     and string.sub(stored, 33, 40) == string.sub(profile, 33, 40)
-     and struct.unpack('<I8', stored, 41) > struct.unpack('<I8', profile, 41)
-end
-local result = {0}
-for i = 1, #KEYS, 2 do
-  local profile, list = ARGV[i + 2], ARGV[i + 3]
-  local stored = redis.call('GETRANGE', KEYS[i], 0, 47)
-  if #stored > 0 and struct.unpack('<I4', stored, 29) > struct.unpack('<I4', profile, 29) then
-    result[#result + 1] = (i - 1) / 2
-  elseif #stored > 0 and is_behind(stored, profile) then
-    result[1] = result[1] + 1
-  else
-    redis.call('SET', KEYS[i], profile, 'EX', ARGV[1])
-    if #list > 0 then redis.call('SET', KEYS[i + 1], list, 'EX', ARGV[2]) end
-  end
-end
-return result
-"""
-
-# Both values of a user in one step, if the stored profile is still the one that was read, or already the new one.
-_REPLACE_IF_UNCHANGED = """
-local refused = {}
-for i = 1, #KEYS, 2 do
-  local at = 3 + (i - 1) / 2 * 3
-  local profile, list, expected = ARGV[at], ARGV[at + 1], ARGV[at + 2]
-  local stored = redis.call('GET', KEYS[i]) or ''
-  if stored == expected or stored == profile then
-    redis.call('SET', KEYS[i], profile, 'EX', ARGV[1])
-    if #list > 0 then redis.call('SET', KEYS[i + 1], list, 'EX', ARGV[2]) end
-  else
-    refused[#refused + 1] = (i - 1) / 2
-  end
-end
-return refused
-"""
-
-# Both values of some users in one step, if all their stored profiles are still those that were read, or all the new ones already.
-_REPLACE_TOGETHER = """
-local is_old, is_new = true, true
-for i = 1, #KEYS, 2 do
-  local at = 3 + (i - 1) / 2 * 3
-  local stored = redis.call('GET', KEYS[i]) or ''
-  is_old = is_old and stored == ARGV[at + 2]
-  is_new = is_new and stored == ARGV[at]
-end
-if not (is_old or is_new) then return {0} end
-for i = 1, #KEYS, 2 do
-  local at = 3 + (i - 1) / 2 * 3
-  redis.call('SET', KEYS[i], ARGV[at], 'EX', ARGV[1])
-  if #ARGV[at + 1] > 0 then redis.call('SET', KEYS[i + 1], ARGV[at + 1], 'EX', ARGV[2]) end
-end
-return {}
-"""
+from pipelines.stores.keys import list_key, list_log_key, profile_key, user_of
+from pipelines.stores.list_log import N_LOGS
+from pipelines.stores.user_scripts import (
+    PUBLISH_IF_UNCHANGED,
+    REPLACE_IF_UNCHANGED,
+    REPLACE_TOGETHER,
+    WRITE_UNLESS_BEHIND,
+)
 
 
 @dataclass(frozen=True)
@@ -76,6 +24,7 @@ class UserState:
     user: str
     profile: bytes
     published: bytes | None  # the list's document; None: the old one stays
+    cause: str = "interactions"  # why the list was made, for the log
 
 
 @dataclass(frozen=True)
@@ -89,15 +38,22 @@ class Refusals:
 class UserStore:
     """Reads profiles in one round trip, writes profiles and lists in one.
 
-    Safe to replay: the same bytes are set again. A writer that lags behind (a task that was given up and still runs)
-    is refused user by user, by comparing marks on the server. Profile and list of a user change together or not at all.
+    Every list that is written goes into a log too, in the same step, where there is to be one (`max_logged`, list_log.py).
+    Safe to replay: the same bytes are set again, and logged once. A writer that lags behind (a task that was given up and still
+    runs) is refused user by user, by comparing marks on the server. Profile and list of a user change together or not at all.
     """
 
     def __init__(
-        self, client: Redis, *, profile_ttl_seconds: int, list_ttl_seconds: int, chunk_users: int = 200
+        self,
+        client: Redis,
+        *,
+        profile_ttl_seconds: int,
+        list_ttl_seconds: int,
+        max_logged: int = 0,
+        chunk_users: int = 200,
     ) -> None:
         self._client = client
-        self._ttls = (profile_ttl_seconds, list_ttl_seconds)
+        self._settings = (profile_ttl_seconds, list_ttl_seconds, max_logged)
         self._chunk_users = chunk_users  # a script blocks the server: well below a millisecond each
         self._shas: dict[str, str] = {}
 
@@ -107,8 +63,8 @@ class UserStore:
 
     def write(self, states: Sequence[UserState]) -> Refusals:
         """Write `states`, but for users whose stored profile is further on or of a later generation."""
-        values = [(state.profile, state.published or b"") for state in states]
-        results = self._run(_WRITE_UNLESS_BEHIND, [state.user for state in states], values)
+        values = [_values(state) for state in states]
+        results = self._run(WRITE_UNLESS_BEHIND, [state.user for state in states], values)
         overtaken = [states[first + place].user for first, (_, *places) in results for place in places]
         return Refusals(sum(n_behind for _, (n_behind, *_) in results), overtaken)
 
@@ -118,7 +74,7 @@ class UserStore:
         Returns the users that were refused: read them again. Safe to replay: what is stored already counts as written.
         A replay after somebody else went on from there is refused, and overwrites nothing.
         """
-        results = self._run(_REPLACE_IF_UNCHANGED, [state.user for state in states], _with_expected(states, expected))
+        results = self._run(REPLACE_IF_UNCHANGED, [state.user for state in states], _with_expected(states, expected))
         return [states[first + place].user for first, places in results for place in places]
 
     def replace_together(self, states: Sequence[UserState], expected: Sequence[bytes | None]) -> bool:
@@ -128,8 +84,21 @@ class UserStore:
         slot of its own, there is no such step.
         """
         users = [state.user for state in states]
-        ((_, refused),) = self._run(_REPLACE_TOGETHER, users, _with_expected(states, expected), len(users))
+        ((_, refused),) = self._run(REPLACE_TOGETHER, users, _with_expected(states, expected), len(users))
         return not refused
+
+    def publish(self, states: Sequence[UserState]) -> list[str]:
+        """Write the list of each state whose profile is the stored one, byte by byte; the profiles stay as they are.
+
+        Returns the users that were refused: somebody folded more, and sees to their lists. Safe to replay.
+        """
+        values = [(*_values(state), b"") for state in states]
+        results = self._run(PUBLISH_IF_UNCHANGED, [state.user for state in states], values)
+        return [states[first + place].user for first, places in results for place in places]
+
+    def read_lists(self, users: Sequence[str]) -> list[bytes | None]:
+        """The list of each user, None where there is none."""
+        return self._client.mget([list_key(user) for user in users]) if users else []  # type: ignore[return-value]
 
     def scan_users(self, n_users: int) -> Iterator[list[str]]:
         """All users with a profile, about `n_users` at a time; one that comes or goes meanwhile may be left out."""
@@ -147,7 +116,11 @@ class UserStore:
             self._client.delete(*[key for user in users for key in (profile_key(user), list_key(user))])
 
     def _run(
-        self, script: str, users: Sequence[str], values: Sequence[tuple[bytes, ...]], chunk_users: int | None = None
+        self,
+        script: str,
+        users: Sequence[str],
+        values: Sequence[tuple[bytes | str, ...]],
+        chunk_users: int | None = None,
     ) -> list[tuple[int, list[int]]]:
         """Run `script` over all users, in chunks; gives the index of each chunk's first user and what the script returned."""
         size = chunk_users or self._chunk_users
@@ -158,7 +131,7 @@ class UserStore:
             return self._run_loaded(script, users, values, size)
 
     def _run_loaded(
-        self, script: str, users: Sequence[str], values: Sequence[tuple[bytes, ...]], chunk_users: int
+        self, script: str, users: Sequence[str], values: Sequence[tuple[bytes | str, ...]], chunk_users: int
     ) -> list[tuple[int, list[int]]]:
         if not users:
             return []
@@ -169,9 +142,14 @@ class UserStore:
                 chunk = slice(first, first + chunk_users)
                 keys = [key for user in users[chunk] for key in (profile_key(user), list_key(user))]
                 flat = [value for of_user in values[chunk] for value in of_user]
-                pipe.evalsha(self._shas[script], len(keys), *keys, *self._ttls, *flat)
+                keys.append(list_log_key(zlib.crc32(users[first].encode()) % N_LOGS))
+                pipe.evalsha(self._shas[script], len(keys), *keys, *self._settings, *flat)
             return list(zip(range(0, len(users), chunk_users), pipe.execute(), strict=True))
 
 
-def _with_expected(states: Sequence[UserState], expected: Sequence[bytes | None]) -> list[tuple[bytes, ...]]:
-    return [(state.profile, state.published or b"", e or b"") for state, e in zip(states, expected, strict=True)]
+def _values(state: UserState) -> tuple[bytes | str, ...]:
+    return (state.profile, state.published or b"", state.cause)
+
+
+def _with_expected(states: Sequence[UserState], expected: Sequence[bytes | None]) -> list[tuple[bytes | str, ...]]:
+    return [(*_values(state), e or b"") for state, e in zip(states, expected, strict=True)]

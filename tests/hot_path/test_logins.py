@@ -244,11 +244,11 @@ def test_a_login_of_a_visitor_who_did_nothing_writes_the_link_alone(stream, redi
 def test_the_same_login_again_changes_no_byte(stream, redis_client):
     stream.does("a1", 1, 2)
     stream.logs_in("u1", "a1", 5)
-    before = {key: redis_client.get(key) for key in redis_client.keys("*")}
+    before = {key: redis_client.dump(key) for key in redis_client.keys("*")}
 
     assert stream.logs_in("u1", "a1", 5)["n_joined"] == 0
     assert stream.logs_in("u1", "a1", 9)["n_joined"] == 0
-    assert {key: redis_client.get(key) for key in redis_client.keys("*")} == before
+    assert {key: redis_client.dump(key) for key in redis_client.keys("*")} == before
 
 
 def test_an_id_that_logs_in_as_itself_is_left_alone(stream, redis_client):
