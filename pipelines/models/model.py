@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.features.fold import Timeline
-from pipelines.features.profile import Ints, Words
+from pipelines.features.profile import Flags, Ints, Words
 from pipelines.model_sections import ModelConfig
 from pipelines.models.arrays import Arrays, from_bytes, to_bytes
 from pipelines.models.best import best_of_all
@@ -44,6 +44,9 @@ class Model:
     def find(self, item: Words) -> Ints:
         return self.items.index.find(item)
 
+    def facts(self) -> ItemFacts:
+        return ItemFacts(self.items.index.item, self.items.item_id, self.items.category, self.items.brand)
+
     def with_items(self, facts: ItemFacts, timeline: Timeline) -> "Model":
         rows = timeline.learn
         new = facts.at((self.find(facts.item) < 0) & np.isin(facts.item, timeline.item[rows]))
@@ -61,10 +64,10 @@ class Model:
     def score(self, histories: Histories) -> Scores:
         return self.scorer.score(self.items, histories)
 
-    def best(self, histories: Histories, n: int) -> tuple[Ints, Scores]:
+    def best(self, histories: Histories, n: int, but: Flags | None = None) -> tuple[Ints, Scores]:
         if isinstance(self.scorer, Selective):
-            return self.scorer.best(self.items, histories, n)
-        return best_of_all(self.score, self.n_items, histories, n)
+            return self.scorer.best(self.items, histories, n, but)
+        return best_of_all(self.score, self.n_items, histories, n, but)
 
     def popularity(self) -> NDArray[np.float64]:
         return self.items.popularity.total[:, 0]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.features.fold import Timeline
-from pipelines.features.profile import Ints, Words
+from pipelines.features.profile import Flags, Ints, Words
 from pipelines.models.arrays import Arrays
 
 Scores = NDArray[np.float32]
@@ -117,6 +117,10 @@ class Ranker(Protocol):
         """The score column of each item hash, −1 where there is none."""
         ...
 
+    def facts(self) -> ItemFacts:
+        """What is known of its items, by column and not by hash; it changes when the model does."""
+        ...
+
     def with_items(self, facts: ItemFacts, timeline: Timeline) -> "Ranker":
         """A copy that also ranks those of the items it did not know, by `facts` and by what `timeline` has of them alone:
         so that an item can be shown at once. It costs what the new items are, and stays as it is when this one learns on.
@@ -127,8 +131,10 @@ class Ranker(Protocol):
         """(U, I) higher is better; comparable within a user only."""
         ...
 
-    def best(self, histories: Histories, n: int) -> tuple[Ints, Scores]:
+    def best(self, histories: Histories, n: int, but: Flags | None = None) -> tuple[Ints, Scores]:
         """(U, min(n, I)) columns and scores of the items with the highest ones, best first.
+
+        but: (I,) items that must not come. Where there are not enough others, the score is −inf, and the column means nothing.
 
         Exact, or of a large catalogue nearly so: the scores are, and what is missed is as good as what is there.
         Equal scores come in an order that depends on the catalogue alone. Memory is bounded, however many users there are.

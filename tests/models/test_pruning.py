@@ -226,6 +226,47 @@ def test_the_best_of_a_large_catalogue_are_nearly_those_of_all_scores():
     np.testing.assert_allclose(scores, np.take_along_axis(all_scores, columns, axis=1), rtol=1e-5, atol=1e-5)
 
 
+def masked(model: Model, share: float, seed: int = 3):
+    return np.random.default_rng(seed).random(model.n_items) < share
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_items_that_must_not_come_use_up_no_place(kind, monkeypatch):
+    model = learned(*(a_shop(seed) for seed in range(3)), config=a_config(kind, admit_after_events=1))
+    monkeypatch.setattr(best_module, "MAX_SCORES", 3 * model.n_items)
+    but = masked(model, 0.6)
+
+    columns, scores = model.best(asked(), N, but)
+
+    all_scores = np.where(but, np.float32(-np.inf), model.score(asked()))
+    np.testing.assert_array_equal(columns, top_n(all_scores, N))
+    assert not but[columns].any() and np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9], ids=str)
+def test_items_that_must_not_come_use_up_no_place_in_a_large_catalogue(share):
+    model = a_large_shop()
+    but = masked(model, share)
+
+    columns, scores = model.best(asked(), N, but)
+
+    wanted = top_n(np.where(but, np.float32(-np.inf), model.score(asked())), N)
+    assert not but[columns].any() and np.isfinite(scores).all()
+    assert recall(columns, wanted) >= 0.98
+
+
+@pytest.mark.parametrize("exact_up_to_items", [0, 10_000], ids=["candidates", "exact"])
+def test_where_too_few_items_may_come_the_rest_scores_minus_infinity(exact_up_to_items):
+    model = a_large_shop(exact_up_to_items=exact_up_to_items)
+    but = np.ones(model.n_items, np.bool_)
+    but[[5, 70]] = False
+
+    columns, scores = model.best(asked(), N, but)
+
+    assert (np.sort(columns[:, :2], axis=1) == [5, 70]).all() and np.isfinite(scores[:, :2]).all()
+    assert (scores[:, 2:] == -np.inf).all()
+
+
 @pytest.mark.parametrize("n", [1, N, 400])
 def test_a_list_is_as_long_as_asked_for_or_as_the_catalogue(n):
     model = a_large_shop()

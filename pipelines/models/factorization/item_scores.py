@@ -4,11 +4,13 @@ A step touches most categories and brands, hence most vectors. In a large catalo
 than to score a few hundred users by the parts: ⟨q, p⟩ = ⟨q, v⟩ + ⟨q, category⟩ + ⟨q, brand⟩.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
-from pipelines.features.profile import Ints
+import numpy as np
+
+from pipelines.features.profile import Flags, Ints
 from pipelines.models.factorization.item_side import ItemSide
 from pipelines.models.factorization.tables import Matrix, Vector
 
@@ -39,6 +41,10 @@ class ItemScores:
     def vectors(self) -> Matrix:
         """(I, d)."""
         return self.side.vectors(slice(None))
+
+    def without(self, but: Flags | None) -> "ItemScores":
+        """The same, but that (I,) some items score −inf for everybody."""
+        return self if but is None else replace(self, free=np.where(but, np.float32(-np.inf), self.free))
 
     def asked(self, queries: Matrix) -> Asked:
         """Prepare to score for the users of `queries` (U, d)."""

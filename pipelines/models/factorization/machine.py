@@ -43,14 +43,14 @@ class FactorizationMachine:
         scores[own.row, own.column] += own.bonus
         return scores
 
-    def best(self, items: Items, histories: Histories, n: int, /) -> tuple[Ints, Scores]:
+    def best(self, items: Items, histories: Histories, n: int, but: Flags | None = None, /) -> tuple[Ints, Scores]:
         """Exact in a catalogue of `exact_up_to_items`; in a larger one see pruning.py."""
         if len(items) <= self._fm.exact_up_to_items or not n <= HEAD_ITEMS // 2 <= len(items) // 4:
-            return best_of_all(partial(self.score, items), len(items), histories, n)
+            return best_of_all(partial(self.score, items), len(items), histories, n, but)
         side = self._side(items)
         of_items = self._kept.scores(side)
         queries, own = self.user_side(items, histories)
-        return self._kept.shelves(of_items).best(queries, of_items, own, n)
+        return self._kept.shelves(of_items).best(queries, of_items.without(but), own, n)
 
     def user_side(self, items: Items, histories: Histories) -> tuple[Matrix, Own]:
         """Q (U, d), and what is different about the items met before."""
