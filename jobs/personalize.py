@@ -6,7 +6,7 @@
 
 \b
 Reads   Kafka topic `clickstream`, keyed by user
-Writes  Redis profile:{user} and list:{user}, the model and its patches
+Writes  Redis profile:{user} and list:{user}, the model and its patches; Delta lists, what was published and why
 State   {checkpoint_root}/personalize/v1
 """
 
@@ -14,7 +14,8 @@ import sys
 import uuid
 
 import click
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
+from redis import Redis
 
 from jobs._options import config_option, once_option
 from jobs._parsing import TopicFormat
@@ -26,15 +27,20 @@ from pipelines.events.rules import compile_rules
 from pipelines.features.definitions import load_definitions
 from pipelines.features.interactions import learned_columns, learned_contract, to_arrivals
 from pipelines.hot_path.learner import OnlineLearner
+from pipelines.hot_path.list_keeper import ListKeeper
 from pipelines.hot_path.spark import with_personalization
 from pipelines.hot_path.worker import StageSettings, shared_model
 from pipelines.local.addresses import with_running_servers
+from pipelines.sinks.lists import ListTable
 from pipelines.sources.kafka import read_records
 from pipelines.sources.topics import describe_topic
 from pipelines.stores.connection import connect
+from pipelines.stores.due import DueStore
 from pipelines.stores.features_version import FeaturesVersionStore
 from pipelines.stores.heartbeat import HeartbeatStore
+from pipelines.stores.list_log import ListLog
 from pipelines.stores.model import ModelStore
+from pipelines.stores.renewals import RenewalStore
 from pipelines.streams import start_stream
 from pipelines.tally import Tally
 
@@ -74,19 +80,30 @@ def main(config: Config, once: bool) -> None:
         ModelStore(client),
         config.model,
         lambda figures: heartbeats.beat(
-            JOB, {**tally.add({"ruleset": rules.ruleset, **figures}), **versions.figures()}
+            JOB, {**tally.add({"ruleset": rules.ruleset, **figures}), **versions.figures(), **keeper.figures()}
         ),
         champions=versions,
         archive=versions,
     )
+    keeper = _keeper(spark, config, settings, client, learner)
     stream = start_stream(reports(), learner, name=JOB, checkpoint=checkpoint, once=once, replan=replan)
     heartbeats.beat(JOB, {"state": "started", "ruleset": rules.ruleset})
+    keeper.start()
     try:
         stream.wait()
     finally:
+        keeper.stop()
         versions.stop()
         if shared := shared_model(settings):
             shared.remove()
+
+
+def _keeper(
+    spark: SparkSession, config: Config, settings: StageSettings, client: Redis, learner: OnlineLearner
+) -> ListKeeper:
+    due, log, renewals = DueStore(client), ListLog(client), RenewalStore(client)
+    file = ListTable(config.table("lists"))
+    return ListKeeper(spark, settings, due, log, renewals, file, lambda: learner.model_version)
 
 
 if __name__ == "__main__":

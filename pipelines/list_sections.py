@@ -112,7 +112,9 @@ class ListsConfig(Section):
     )
     renewal_days: float = Field(7.0, gt=0, description="for those, only users active within so many days")
     ttl_days: int = Field(30, ge=1, description="a list disappears so long after it was made")
-    log: bool = Field(True, description="whether every list that is published is filed in the Delta table `lists`")
+    log_seconds: float = Field(
+        30.0, ge=0, description="how often published lists are filed in the Delta table `lists`; 0: they are not"
+    )
     rules: RulesConfig = RulesConfig()
 
     @field_validator("refresh_weights")

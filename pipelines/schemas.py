@@ -293,6 +293,24 @@ REBUILD_REPORT = StructType(
     ]
 )
 
+# One row a shard of the users gives back to the driver.
+SWEEP_REPORT = StructType(
+    [
+        _field("shard", LongType(), "number of the shard"),
+        _field("n_claimed", LongType(), "users taken from the queue"),
+        _field("n_lists", LongType(), "lists published"),
+        _field("n_refused", LongType(), "users who are due again"),
+    ]
+)
+RENEWALS_REPORT = StructType(
+    [
+        _field("n_sought", LongType(), "users whose list is to be made again"),
+        _field(
+            "model_version", StringType(), "registered version of the model that they were compared with; new: of none"
+        ),
+    ]
+)
+
 TABLES = {
     "events": Contract().events,
     "quarantine": QUARANTINE,

@@ -146,6 +146,7 @@ class RetentionConfig(Section):
         None, ge=1, description="days of `quarantine` kept before today; what is deleted cannot be sent again"
     )
     audits_days: int | None = Field(None, ge=1, description="days of `audits` and `consistency` kept before today")
+    lists_days: int | None = Field(None, ge=1, description="days of `lists` kept before today")
     vacuum_hours: int = Field(
         168,
         ge=168,
@@ -162,7 +163,7 @@ class RetentionConfig(Section):
     def days_of_tables(self) -> dict[str, int | None]:
         """Table → how many days before today it keeps."""
         days = {"events": self.events_days, "quarantine": self.quarantine_days}
-        return {**days, "audits": self.audits_days, "consistency": self.audits_days}
+        return {**days, "audits": self.audits_days, "consistency": self.audits_days, "lists": self.lists_days}
 
 
 class ProfileConfig(Section):

@@ -69,6 +69,11 @@ class OnlineLearner:
         told = {name: value for name, value in figures.items() if name not in LEARNING_SUMS}
         self._on_batch({"batch_id": batch_id, **told, **self._about_model()})
 
+    @property
+    def model_version(self) -> str | None:
+        """The registered version that the model descends from; None: none, or there was no micro-batch yet."""
+        return self._copy.state.version
+
     def _take_up(self, lineage: str, batch_id: int) -> None:
         """Load the model of this checkpoint; a new checkpoint starts from the model in use, under a name of its own."""
         self._copy.catch_up()

@@ -21,7 +21,7 @@ def logged_lists(spark: SparkSession, redis_url: str, plan: Plan) -> DataFrame:
     """LISTS: all that is in the plan, a task for each log."""
 
     def run(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        schema, log = to_arrow_schema(LISTS), ListLog(connect(redis_url))
+        schema, log = to_arrow_schema(LISTS, timezone="UTC"), ListLog(connect(redis_url))
         for number in [number for batch in numbers for number in batch["id"].to_pylist()]:
             for lists in log.read(number, plan.ends[number]):
                 yield pa.RecordBatch.from_pylist([row_of(logged) for logged in lists], schema=schema)

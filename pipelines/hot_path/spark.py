@@ -1,16 +1,21 @@
 """The stage as Spark runs it: `mapInArrow` over whole partitions, one small row a task back to the driver."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 
 import pyarrow as pa
 from pyspark import TaskContext
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from pipelines.hot_path.rebuild import rebuild_slice, whole_slices
+from pipelines.hot_path.renewals import seek_renewals
 from pipelines.hot_path.stage import personalize
+from pipelines.hot_path.sweep import sweep_shard
 from pipelines.hot_path.worker import StageSettings, worker_for
-from pipelines.schemas import HOT_PATH_REPORT, REBUILD_REPORT
+from pipelines.schemas import HOT_PATH_REPORT, REBUILD_REPORT, RENEWALS_REPORT, SWEEP_REPORT
+from pipelines.stores.due import Kind
 
 
 def with_personalization(interactions: DataFrame, settings: StageSettings) -> DataFrame:
@@ -42,6 +47,34 @@ def with_rebuilding(filed: DataFrame, settings: StageSettings) -> DataFrame:
             yield pa.RecordBatch.from_pylist([{"slice": number, **report.figures()}], schema=schema)
 
     return filed.mapInArrow(run, REBUILD_REPORT)
+
+
+def swept(
+    spark: SparkSession, settings: StageSettings, kind: Kind, portions: Mapping[int, int], now_ms: int
+) -> DataFrame:
+    """Make the lists that are due: of each shard in `portions` as many. A report for each; evaluate it once: it writes."""
+
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        schema, worker = to_arrow_schema(SWEEP_REPORT), worker_for(settings)
+        for shard in [shard for batch in batches for shard in batch["shard"].to_pylist()]:
+            report = sweep_shard(settings, worker, kind, shard, now_ms, portions[shard])
+            yield pa.RecordBatch.from_pylist([{"shard": shard, **asdict(report)}], schema=schema)
+
+    shards = spark.range(0, len(portions), 1, len(portions)).select(
+        F.element_at(F.lit(list(portions)), F.col("id").cast("int") + 1).cast("long").alias("shard")
+    )
+    return shards.mapInArrow(run, SWEEP_REPORT)
+
+
+def renewals_sought(spark: SparkSession, settings: StageSettings, since_s: int) -> DataFrame:
+    """Queue the users whose list is to be made again. One report of one task, for Redis has one cursor; it writes."""
+
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for _ in batches:
+            report = seek_renewals(worker_for(settings), since_s)
+            yield pa.RecordBatch.from_pylist([report], schema=to_arrow_schema(RENEWALS_REPORT))
+
+    return spark.range(0, 1, 1, 1).mapInArrow(run, RENEWALS_REPORT)
 
 
 def _batch_id() -> int:

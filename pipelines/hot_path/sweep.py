@@ -76,9 +76,10 @@ def cause_of(kind: Kind, document: bytes | None, model_version: str) -> str:
     """Why the list is made: as the table `lists` has it."""
     if kind == "due" or document is None:
         return "time"
-    return "unavailable" if is_of_version(PublishedList.from_json(document), model_version) else "champion"
+    made_by = registered_version(PublishedList.from_json(document).model)
+    return "unavailable" if made_by == registered_version(model_version) else "champion"
 
 
-def is_of_version(published: PublishedList, model_version: str) -> bool:
-    """Whether the list was made by the registered version that this model is of."""
-    return published.model.split("-")[0] == model_version.split("-", maxsplit=1)[0]
+def registered_version(model: str) -> str:
+    """Of the version that a list names; `new`: of none."""
+    return model.split("-", maxsplit=1)[0]

@@ -45,7 +45,7 @@ class Worker:
             client,
             profile_ttl_seconds=settings.profile.ttl_days * DAY_SECONDS,
             list_ttl_seconds=settings.lists.ttl_days * DAY_SECONDS,
-            max_logged=MAX_LOGGED if settings.lists.log else 0,
+            max_logged=MAX_LOGGED if settings.lists.log_seconds else 0,
         )
         self.due = DueStore(client)
         self.rebuild_progress = RebuildProgress(client)
