@@ -31,7 +31,6 @@ import os
 import sys
 import tempfile
 from functools import partial
-from ipaddress import ip_address
 from typing import Any
 
 import click
@@ -40,11 +39,13 @@ from jobs._options import config_option
 from pipelines.collecting.secrets import KEYS_VARIABLE, Secrets, read_secrets
 from pipelines.config import Config
 from pipelines.errors import ConfigError
+from pipelines.http.server import Processes, is_loopback, listen, serve
 from pipelines.local.addresses import with_running_kafka
 from pipelines.local.topics import ensure_topic
 from pipelines.sinks.event_producer import Bounds, EventProducer
 
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # workers share their figures by files in it
+GRACE_SECONDS = 5.0
 
 
 @click.command(help=__doc__)
@@ -59,13 +60,13 @@ def main(config: Config, without_keys: bool, **given: Any) -> None:
     _check(config, secrets)
     with tempfile.TemporaryDirectory(prefix="liveshelf-metrics-") as folder:
         if config.collector.workers > 1:
-            os.environ[METRICS_VARIABLE] = folder
-        # Only now: the client of Prometheus looks at the variable when it is imported.
-        from pipelines.collecting.server import listen, serve
-
+            os.environ[METRICS_VARIABLE] = folder  # the client of Prometheus looks at it when it is imported
         listening = listen(config.collector.host, config.collector.port)
         _tell(config, secrets, listening.getsockname()[1])
-        serve(config.collector, listening, partial(app_of_worker, config, secrets))
+        collector = config.collector
+        stop_seconds = collector.delivery_timeout_seconds + GRACE_SECONDS
+        processes = Processes(collector.workers, collector.max_connections, stop_seconds)
+        serve(processes, listening, partial(app_of_worker, config, secrets))
 
 
 def app_of_worker(config: Config, secrets: Secrets) -> Any:
@@ -105,22 +106,15 @@ def _check(config: Config, secrets: Secrets) -> None:
             f"no write key: set {KEYS_VARIABLE}=site:key, or collector.write_keys_file; for a trial: --without-keys. A key is "
             "made by: python3 -c 'import secrets; print(secrets.token_urlsafe(24))'"
         )
-    if not collector.require_write_key and not _is_loopback(collector.host):
+    if not collector.require_write_key and not is_loopback(collector.host):
         raise ConfigError(
             f"without keys anyone who reaches {collector.host} could send events: listen on 127.0.0.1, or set {KEYS_VARIABLE}"
         )
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _tell(config: Config, secrets: Secrets, port: int) -> None:
     collector, kafka = config.collector, config.kafka
-    sites = f"sites: {', '.join(secrets.sites)}" if collector.require_write_key else "no write key asked for"
+    sites = f"sites: {', '.join(secrets.write_keys.names)}" if collector.require_write_key else "no write key asked for"
     click.echo(
         f"collecting on http://{collector.host}:{port} (the routes: /docs) into topic {kafka.topic} of "
         f"{kafka.bootstrap_servers}; {sites}. Ctrl-C ends it.",

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
@@ -18,10 +17,13 @@ from pipelines.collecting.gate import SHOPIFY_TOPIC_HEADER, Gate
 from pipelines.collecting.intake import Intake, Producer, Sender, Verdicts
 from pipelines.collecting.metrics import Metrics
 from pipelines.collecting.pixel import GIF, event_of
-from pipelines.collecting.refusals import RefusedError
 from pipelines.collecting.requests import events_of, value_of
 from pipelines.collector_sections import CollectorConfig
 from pipelines.events.adapters import ADAPTERS, PayloadError
+from pipelines.http.answers import json_answer
+from pipelines.http.figures import FIGURES_TYPE
+from pipelines.http.openapi import HEALTHZ, METRICS
+from pipelines.http.refusals import RefusedError
 
 TRACKER = Path(__file__).parent / "static" / "tracker.min.js"
 TRACKER_CACHE_SECONDS = 3_600
@@ -51,7 +53,7 @@ class Collector:
         del body
         self._gate.count(site, len(events))
         verdicts = await self._intake.take(events, self._gate.sender(request, site, "events"))
-        return _json(200, verdicts.as_json())
+        return json_answer(200, verdicts.as_json())
 
     async def get_pixel(self, request: Request) -> Response:
         """Always an image; the status and a header say what became of the event."""
@@ -86,7 +88,7 @@ class Collector:
             adapted.events, Sender(site, vendor)
         )  # the headers are the vendor's server's
         ignored = [{"name": part.name, "reason": part.reason} for part in adapted.ignored]
-        return _json(202, {**verdicts.as_json(), "ignored": ignored})
+        return json_answer(202, {**verdicts.as_json(), "ignored": ignored})
 
     async def get_tracker(self) -> Response:
         if not TRACKER.exists():
@@ -95,14 +97,18 @@ class Collector:
         return Response(TRACKER.read_bytes(), media_type="text/javascript", headers=headers)
 
     async def healthz(self) -> Response:
-        return _json(200, {"status": "alive"})
+        return json_answer(200, {"status": "alive"})
 
     async def readyz(self) -> Response:
         reason = await asyncio.to_thread(self._producer.why_not_ready)
-        return _json(503, {"status": "not ready", "reason": reason}) if reason else _json(200, {"status": "ready"})
+        return (
+            json_answer(503, {"status": "not ready", "reason": reason})
+            if reason
+            else json_answer(200, {"status": "ready"})
+        )
 
     async def get_metrics(self) -> Response:
-        return Response(self._metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(self._metrics.render(), media_type=FIGURES_TYPE)
 
     async def _take_pixel(self, request: Request) -> Verdicts:
         site = self._gate.site(request)
@@ -120,7 +126,7 @@ class Collector:
     async def _refuse(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, RefusedError)
         self._count(request, error)
-        return _json(error.status, {"error": error.text}, error.headers)
+        return json_answer(error.status, {"error": error.text}, error.headers)
 
     def _make_app(self) -> FastAPI:
         @asynccontextmanager
@@ -148,9 +154,9 @@ class Collector:
         app.get("/v1/pixel.gif", name="pixel", **described.PIXEL)(self.get_pixel)
         app.post("/v1/webhooks/{vendor}", name="webhooks", **described.WEBHOOKS)(self.post_webhook)
         app.get("/tracker.js", name="tracker", **described.TRACKER)(self.get_tracker)
-        app.get("/healthz", name="healthz", **described.HEALTHZ)(self.healthz)
+        app.get("/healthz", name="healthz", **HEALTHZ)(self.healthz)
         app.get("/readyz", name="readyz", **described.READYZ)(self.readyz)
-        app.get("/metrics", name="metrics", **described.METRICS)(self.get_metrics)
+        app.get("/metrics", name="metrics", **METRICS)(self.get_metrics)
         return app
 
 
@@ -162,10 +168,6 @@ def _payload(vendor: str, request: Request, value: Any) -> Any:
     if isinstance(value, dict) and "topic" in value:
         raise RefusedError(400, "payload", f"topic: an order comes signed, with its topic in {SHOPIFY_TOPIC_HEADER}")
     return value
-
-
-def _json(status: int, value: Any, headers: dict[str, str] | None = None) -> Response:
-    return Response(orjson.dumps(value), status, headers, "application/json")
 
 
 def _image(status: int, verdict: str, headers: dict[str, str] | None = None) -> Response:

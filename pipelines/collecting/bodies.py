@@ -5,7 +5,7 @@ import zlib
 import anyio
 from starlette.requests import Request
 
-from pipelines.collecting.refusals import RefusedError
+from pipelines.http.refusals import RefusedError
 
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS  # told by the header
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pipelines.http.openapi import STATUS, TEXT, Answers, answers, content, route
 from pipelines.schemas import EVENT_TYPES
 
 SERVICE = (
@@ -9,7 +10,6 @@ SERVICE = (
     "same again with the same `event_id`: repeated events are folded away. 429 and 503 carry `Retry-After` (seconds)."
 )
 _ID: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 128}
-_TEXT: dict[str, Any] = {"type": "string"}
 _EVENT: dict[str, Any] = {
     "type": "object",
     "required": ["event_id", "event_type"],
@@ -32,7 +32,7 @@ _EVENT: dict[str, Any] = {
         "position": {"type": "integer", "minimum": 0, "maximum": 100_000, "description": "rank in that list, from 0"},
         "context": {
             "type": "object",
-            "properties": {"device_type": _TEXT, "location": _TEXT, "referrer": _TEXT, "page_url": _TEXT},
+            "properties": {"device_type": TEXT, "location": TEXT, "referrer": TEXT, "page_url": TEXT},
         },
         "consent": {"type": "boolean", "description": "false: nothing is kept that tells who did it"},
     },
@@ -53,7 +53,7 @@ _REJECTED = {
         "index": {"type": "integer", "description": "place in the request, from 0"},
         "event_id": {"type": ["string", "null"]},
         "field": {"type": "string", "description": "empty: the event as a whole"},
-        "reason": _TEXT,
+        "reason": TEXT,
     },
 }
 _VERDICTS: dict[str, Any] = {
@@ -69,17 +69,15 @@ _VERDICTS: dict[str, Any] = {
         "dropped": {"type": "integer", "description": "not kept at all, for want of consent"},
     },
 }
-_IGNORED = {"type": "object", "required": ["name", "reason"], "properties": {"name": _TEXT, "reason": _TEXT}}
+_IGNORED = {"type": "object", "required": ["name", "reason"], "properties": {"name": TEXT, "reason": TEXT}}
 _WEBHOOK_VERDICTS = {
     "type": "object",
     "required": [*_VERDICTS["required"], "ignored"],
     "properties": {**_VERDICTS["properties"], "ignored": {"type": "array", "items": _IGNORED}},
 }
-_ERROR = {"type": "object", "required": ["error"], "properties": {"error": _TEXT}}
-_STATUS = {"type": "object", "required": ["status"], "properties": {"status": _TEXT, "reason": _TEXT}}
 _KEY = [
-    {"name": "X-Write-Key", "in": "header", "schema": _TEXT, "description": "the site's write key"},
-    {"name": "key", "in": "query", "schema": _TEXT, "description": "the same, where no header can be set"},
+    {"name": "X-Write-Key", "in": "header", "schema": TEXT, "description": "the site's write key"},
+    {"name": "key", "in": "query", "schema": TEXT, "description": "the same, where no header can be set"},
 ]
 _WHY = {
     400: "nothing could be read",
@@ -94,45 +92,26 @@ _WHY = {
 }
 
 
-def _content(schema: dict[str, Any], kind: str = "application/json") -> dict[str, Any]:
-    return {kind: {"schema": schema}}
-
-
-def _answers(status: int, text: str, schema: dict[str, Any], *refusals: int) -> dict[int | str, dict[str, Any]]:
-    refused: dict[int | str, dict[str, Any]] = {
-        code: {"description": _WHY[code], "content": _content(_ERROR)} for code in refusals
-    }
-    return {status: {"description": text, "content": _content(schema)}, **refused}
-
-
-def _route(summary: str, answers: dict[int | str, dict[str, Any]], status: int = 200, **extra: Any) -> dict[str, Any]:
-    from fastapi import Response
-
-    return {
-        "summary": summary,
-        "responses": answers,
-        "status_code": status,
-        "response_class": Response,
-        "openapi_extra": extra,
-    }
+def _answers(status: int, text: str, schema: dict[str, Any], *refusals: int) -> Answers:
+    return answers(status, text, schema, {code: _WHY[code] for code in refusals})
 
 
 _EVENTS_BODY = {
     "required": True,
     "content": {
-        **_content({"oneOf": [_EVENT, {"type": "array", "items": _EVENT, "maxItems": 500}]}),
-        **_content({"type": "string", "description": "one event a line"}, "application/x-ndjson"),
-        **_content({"type": "string", "description": "any of these, as navigator.sendBeacon sends it"}, "text/plain"),
+        **content({"oneOf": [_EVENT, {"type": "array", "items": _EVENT, "maxItems": 500}]}),
+        **content({"type": "string", "description": "one event a line"}, "application/x-ndjson"),
+        **content({"type": "string", "description": "any of these, as navigator.sendBeacon sends it"}, "text/plain"),
     },
 }
-EVENTS = _route(
+EVENTS = route(
     "Send events: one, an array, or one a line; gzip by Content-Encoding",
     _answers(200, "what became of each event", _VERDICTS, 400, 401, 403, 408, 413, 415, 429, 503),
     parameters=_KEY,
     requestBody=_EVENTS_BODY,
 )
-_IMAGE = {"content": _content({"type": "string", "format": "binary"}, "image/gif")}
-PIXEL = _route(
+_IMAGE = {"content": content({"type": "string", "format": "binary"}, "image/gif")}
+PIXEL = route(
     "Send one event by an image, from a page without scripts",
     {
         code: {"description": text, **_IMAGE}
@@ -148,12 +127,12 @@ PIXEL = _route(
             "description": "event_type",
         },
         *[
-            {"name": name, "in": "query", "schema": _TEXT}
+            {"name": name, "in": "query", "schema": TEXT}
             for name in ("item_id", "user_id", "anonymous_id", "session_id", "query", "price", "currency", "quantity")
         ],
     ],
 )
-WEBHOOKS = _route(
+WEBHOOKS = route(
     "Send what GA4, Segment, Shopify or Google Tag Manager sends",
     _answers(202, "what became of each part", _WEBHOOK_VERDICTS, 400, 401, 403, 404, 408, 413, 415, 429, 503),
     202,
@@ -166,23 +145,19 @@ WEBHOOKS = _route(
         },
         *_KEY,
     ],
-    requestBody={"required": True, "content": _content({})},
+    requestBody={"required": True, "content": content({})},
 )
-TRACKER = _route(
+TRACKER = route(
     "The script for a shop's pages",
     {
-        200: {"description": "JavaScript", "content": _content(_TEXT, "text/javascript")},
+        200: {"description": "JavaScript", "content": content(TEXT, "text/javascript")},
         404: {"description": "not built"},
     },
 )
-HEALTHZ = _route("Whether the process is alive", _answers(200, "it is", _STATUS))
-READYZ = _route(
+READYZ = route(
     "Whether events can be taken",
     {
-        200: {"description": "yes", "content": _content(_STATUS)},
-        503: {"description": "no, and why", "content": _content(_STATUS)},
+        200: {"description": "yes", "content": content(STATUS)},
+        503: {"description": "no, and why", "content": content(STATUS)},
     },
-)
-METRICS = _route(
-    "Figures for Prometheus", {200: {"description": "text format", "content": _content(_TEXT, "text/plain")}}
 )

@@ -5,11 +5,11 @@ from starlette.requests import Request
 from pipelines.collecting.devices import device_type
 from pipelines.collecting.intake import Sender, country_of
 from pipelines.collecting.metrics import Metrics
-from pipelines.collecting.rates import RateLimit
-from pipelines.collecting.refusals import RefusedError
 from pipelines.collecting.secrets import OPEN_SITE, SEGMENT_VARIABLE, SHOPIFY_VARIABLE, Secrets, is_signed_by_segment
 from pipelines.collector_sections import CollectorConfig
 from pipelines.events.adapters import verify_shopify
+from pipelines.http.rates import RateLimit
+from pipelines.http.refusals import RefusedError
 
 KEY_HEADER = "x-write-key"
 SHOPIFY_HEADER = "x-shopify-hmac-sha256"
@@ -23,7 +23,7 @@ class Gate:
     def __init__(self, config: CollectorConfig, secrets: Secrets, metrics: Metrics) -> None:
         self._config, self._secrets, self._metrics = config, secrets, metrics
         self._all_origins = "*" in config.allowed_origins
-        self._rates = RateLimit(max(1, config.events_per_minute // config.workers))
+        self._rates = RateLimit(max(1, config.events_per_minute // config.workers), "events", "this write key")
 
     def check_origin(self, request: Request) -> None:
         """Refuse (403) a page of another origin than those allowed.
@@ -44,7 +44,7 @@ class Gate:
         parameters = request.query_params
         names = ("key", *more_parameters)
         key = request.headers.get(KEY_HEADER) or next((parameters[name] for name in names if parameters.get(name)), "")
-        site = self._secrets.site_of(key) if key else None
+        site = self._secrets.write_keys.name_of(key) if key else None
         if site is not None:
             return site
         if not self._config.require_write_key:

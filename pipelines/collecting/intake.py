@@ -12,9 +12,9 @@ from pipelines.collecting.checks import EventCheck, Fault
 from pipelines.collecting.consent import Fate, is_refused, without_ids
 from pipelines.collecting.json_text import dumps
 from pipelines.collecting.metrics import Metrics
-from pipelines.collecting.refusals import RefusedError
 from pipelines.collecting.requests import Unreadable
 from pipelines.collector_sections import MAX_RECORD_BYTES
+from pipelines.http.refusals import RefusedError
 from pipelines.sinks.event_producer import NotTakenError, Record
 
 _COUNTRY = re.compile(r"(?!XX)[A-Z]{2}").fullmatch  # XX: the CDN does not know

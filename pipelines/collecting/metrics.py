@@ -1,19 +1,9 @@
 """What the collector counts, for Prometheus. Every label has few values: sites, routes, rules, kinds of refusal."""
 
-import os
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    disable_created_metrics,
-    generate_latest,
-)
-from prometheus_client.multiprocess import MultiProcessCollector
+from pipelines.http.figures import render
 
-MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a time stamp beside every figure says nothing to Prometheus
 _SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
@@ -62,8 +52,4 @@ class Metrics:
 
     def render(self) -> bytes:
         """Return the figures in Prometheus' text format."""
-        if not os.environ.get(MULTIPROCESS_VARIABLE):
-            return generate_latest(self.registry)
-        all_workers = CollectorRegistry()
-        MultiProcessCollector(all_workers)  # type: ignore[no-untyped-call]  # registers itself
-        return generate_latest(all_workers)
+        return render(self.registry)

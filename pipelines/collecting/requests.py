@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.collecting.json_text import loads
-from pipelines.collecting.refusals import RefusedError
+from pipelines.http.refusals import RefusedError
 
 NDJSON_TYPES = ("application/x-ndjson", "application/jsonl", "application/json-lines")
 

@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 from pipelines.collecting.secrets import Secrets
 from pipelines.collecting.service import make_app
 from pipelines.collector_sections import CollectorConfig
+from pipelines.http.keys import Keys
 from pipelines.schemas import Contract
 from pipelines.sinks.event_producer import NotTakenError, Record
 
 KEY = "a-key-of-the-shop-1"
-SECRETS = Secrets({KEY.encode(): "shop"}, shopify="shopify-secret", segment="")
+SECRETS = Secrets(Keys({KEY.encode(): "shop"}), shopify="shopify-secret", segment="")
 
 
 @dataclass

@@ -2,12 +2,13 @@
 
 import pytest
 
+from pipelines.http.keys import Keys
 from pipelines.collecting.secrets import Secrets, is_signed_by_segment, read_secrets
 from pipelines.errors import ConfigError
 from tests.collecting.builders import KEY, Client, an_event
 
 OTHER = "a-key-of-another-1"
-TWO_SITES = Secrets({KEY.encode(): "shop", OTHER.encode(): "other"})
+TWO_SITES = Secrets(Keys({KEY.encode(): "shop", OTHER.encode(): "other"}))
 SHOP = "https://shop.example"
 
 
@@ -37,8 +38,8 @@ def test_every_key_is_compared_in_constant_time(monkeypatch):
     compared = []
     monkeypatch.setattr("hmac.compare_digest", lambda known, given: compared.append(known) or known == given)
 
-    assert TWO_SITES.site_of(KEY) == "shop"
-    assert TWO_SITES.site_of("wrong") is None
+    assert TWO_SITES.write_keys.name_of(KEY) == "shop"
+    assert TWO_SITES.write_keys.name_of("wrong") is None
 
     assert compared == [KEY.encode(), OTHER.encode()] * 2  # no key is left out, wherever the right one is
 
@@ -64,8 +65,12 @@ def test_keys_are_read_from_the_variable_and_a_file(tmp_path):
 
     secrets = read_secrets({"COLLECTOR_WRITE_KEYS": f"shop:{KEY}, shop:{KEY}-2", "SHOPIFY_WEBHOOK_SECRET": "s"}, path)
 
-    assert secrets.sites == ("shop", "other")
-    assert (secrets.site_of(f"{KEY}-2"), secrets.site_of(OTHER), secrets.shopify) == ("shop", "other", "s")
+    assert secrets.write_keys.names == ("shop", "other")
+    assert (secrets.write_keys.name_of(f"{KEY}-2"), secrets.write_keys.name_of(OTHER), secrets.shopify) == (
+        "shop",
+        "other",
+        "s",
+    )
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_a_write_key_does_not_fit_into_the_file(run):
 def test_a_worker_starts_no_spark_session():
     code = """
 import sys
-import jobs.collect_events, pipelines.collecting.server, pipelines.collecting.service
+import jobs.collect_events, pipelines.http.server, pipelines.collecting.service
 print([name for name in ("great_expectations", "mlflow", "pandas", "deltalake") if name in sys.modules])
 from pyspark import SparkContext
 print(SparkContext._gateway)

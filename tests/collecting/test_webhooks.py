@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipelines.http.keys import Keys
 from pipelines.collecting.secrets import Secrets
 from pipelines.events.adapters import ADAPTERS
 from tests.collecting.builders import KEY, SECRETS, Client, FakeProducer, away
@@ -21,7 +22,7 @@ VIEW = {
     "timestamp": "2024-06-01T12:00:00Z",
     "properties": {"product_id": "mug-12", "price": 12.5, "currency": "EUR"},
 }
-SIGNING = Secrets({KEY.encode(): "shop"}, shopify="shopify-secret", segment="segment-secret")
+SIGNING = Secrets(Keys({KEY.encode(): "shop"}), shopify="shopify-secret", segment="segment-secret")
 ORDER = json.dumps(
     {
         "id": 820982911946154508,

@@ -7,9 +7,9 @@ import threading
 import pytest
 import uvicorn
 
-from pipelines.collecting import server
-from pipelines.collecting.server import ImpatientProtocol, listen
 from pipelines.errors import ServerError
+from pipelines.http import server
+from pipelines.http.server import ImpatientProtocol, listen
 from tests.collecting.builders import KEY, Client, an_event
 
 

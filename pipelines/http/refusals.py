@@ -1,10 +1,10 @@
-"""Why a whole request is not taken: a status, a text for people, and what the client should do."""
+"""Why a request is refused: a status, a text for people, and what the client should do."""
 
 from pipelines.errors import LiveshelfError
 
 
 class RefusedError(LiveshelfError):
-    """A request of which no event is taken. `kind` is one of few words, for counting."""
+    """A request that nothing is done for. `kind` is one of few words, for counting."""
 
     def __init__(self, status: int, kind: str, text: str, retry_after_seconds: int | None = None) -> None:
         super().__init__(text)

@@ -1,21 +1,30 @@
-"""uvicorn, told what the collector needs: impatient with slow clients, patient with what Kafka has yet to answer."""
+"""uvicorn, told what a service of ours needs: impatient with slow clients, patient with what it has yet to answer itself."""
 
 import asyncio
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
-from pipelines.collector_sections import CollectorConfig
 from pipelines.errors import ServerError
 
 HEAD_SECONDS = 10.0
 MAX_HEAD_BYTES = 65_536
 KEEP_ALIVE_SECONDS = 65  # longer than load balancers keep theirs, so that it is they who close
-GRACE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Who answers: how many processes, for how many connections each, and how long they may take to end."""
+
+    workers: int
+    max_connections: int  # of one worker; more get a 503
+    stop_seconds: float  # after SIGTERM, for the requests that came
 
 
 class ImpatientProtocol(HttpToolsProtocol):
@@ -78,7 +87,7 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def serve(config: CollectorConfig, listening: socket.socket, make_app: Callable[[], Any]) -> None:
+def serve(processes: Processes, listening: socket.socket, make_app: Callable[[], Any]) -> None:
     """Answer until SIGINT or SIGTERM, then answer what came. With several workers, `make_app` must be picklable.
 
     The log has no addresses of clients.
@@ -86,7 +95,7 @@ def serve(config: CollectorConfig, listening: socket.socket, make_app: Callable[
     settings = uvicorn.Config(
         make_app,
         factory=True,
-        workers=config.workers,
+        workers=processes.workers,
         http=ImpatientProtocol,
         ws="none",
         access_log=False,
@@ -94,11 +103,19 @@ def serve(config: CollectorConfig, listening: socket.socket, make_app: Callable[
         server_header=False,
         log_level="warning",
         lifespan="on",
-        limit_concurrency=config.max_connections,
+        limit_concurrency=processes.max_connections,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=int(config.delivery_timeout_seconds + GRACE_SECONDS),
+        timeout_graceful_shutdown=int(processes.stop_seconds),
     )
-    if config.workers > 1:
+    if processes.workers > 1:
         Multiprocess(settings, sockets=[listening]).run()
     else:
         uvicorn.Server(settings).run(sockets=[listening])
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches `host`."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
