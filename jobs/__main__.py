@@ -54,6 +54,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "jobs.maintain_tables",
         "Look after the tables in Delta while streams write them: delete old days, compact, remove files nobody needs.",
     ),
+    "serve_lists": (
+        "jobs.serve_lists",
+        "Answer with lists by HTTP: personal ones with their age, and what stands in where there is none.",
+    ),
+    "serving": ("jobs.serving", "Whether personal lists are served at all: look, and switch for everybody, at once."),
     "show": ("jobs.show", "Show what is stored of a list, a profile or an event, and how old it is."),
     "quarantine": (
         "jobs.quarantine",

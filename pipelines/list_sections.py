@@ -142,20 +142,63 @@ class CatalogueConfig(Section):
 
 
 class ServingConfig(Section):
-    """The HTTP service that lists are read from. Keys for writes: the variable SERVING_WRITE_KEYS."""
+    """The HTTP service that lists are read from. Keys of readers: the variable SERVING_KEYS, or `keys_file`."""
 
     host: str = Field(
         "127.0.0.1", description="address to listen on; 0.0.0.0: all, for a machine behind a load balancer"
     )
     port: int = Field(8381, ge=0, le=65_535, description="port to listen on; 0: a free one, which is told")
     workers: int = Field(1, ge=1, le=64, description="processes that answer; one uses about one core")
+    require_key: bool = Field(False, description="true: only who has a key reads lists")
+    keys_file: Path | None = Field(
+        None,
+        description="file of secrets, `reader:key` a line, several of a reader while one is replaced; read at start",
+    )
+    allowed_origins: tuple[str, ...] = Field(
+        (), description="origins whose pages may read lists, such as https://shop.example; '*' for all"
+    )
+    requests_per_minute: int = Field(
+        600_000,
+        ge=1,
+        description="of each key, without keys of each address; more get a 429. Workers share it evenly",
+    )
+    max_connections: int = Field(2_000, ge=1, description="of one worker; more get a 503")
     fresh_hours: float = Field(24.0, gt=0, description="an older personal list is served flagged as stale")
     hard_limit_hours: float = Field(
         24.0 * 7, gt=0, description="a list older than this is never served as personal, wherever it comes from"
     )
+    redis_timeout_ms: int = Field(
+        100,
+        ge=5,
+        le=10_000,
+        description="a read that takes longer is given up: the answer comes from memory, or the file",
+    )
+    probe_seconds: float = Field(
+        0.5, gt=0, le=60, description="while Redis is away, only a probe asks for it, so often; requests do not wait"
+    )
+    remembered_lists: int = Field(
+        20_000, ge=0, description="personal lists that a worker remembers for when Redis is away; some 2 KB each"
+    )
+    fallback_seconds: float = Field(5.0, gt=0, description="lists for everybody are read again after so long")
     static_file: Path = Field(
         Path(".liveshelf/static/lists.json"), description="the last lists for everybody, for when Redis is away"
     )
+    static_seconds: float = Field(300.0, gt=0, description="how often the service writes that file anew")
+    similar: bool = Field(
+        True,
+        description="whether similar items come from the model, which then takes memory; else they are the trending ones",
+    )
+    similar_seconds: float = Field(
+        300.0, gt=0, description="the model for similar items is looked at again after so long"
+    )
+    similar_max_bytes: int = Field(
+        536_870_912, ge=1_000_000, description="a larger model is not read for similar items: trending ones stand in"
+    )
+    log_impressions: bool = Field(
+        False,
+        description="send an `impression` for every item that is answered; the tracker's own are better: they were seen",
+    )
+    max_pending_impressions: int = Field(20_000, ge=1, description="that wait for Kafka, a worker; more are dropped")
 
     @model_validator(mode="after")
     def _stale_before_gone(self) -> "ServingConfig":

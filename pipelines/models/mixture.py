@@ -41,6 +41,11 @@ class Mixture:
             config, own_share, next_share, CoOccurrence.empty(0, config.mixture.neighbours_per_item, half_life_s)
         )
 
+    @property
+    def pairs(self) -> CoOccurrence:
+        """Which items go together."""
+        return self._pairs
+
     def score(self, items: Items, histories: Histories, /) -> Scores:
         n_items = len(items)
         scores = np.empty((histories.n_users, n_items + 1), np.float32)  # the last column takes the empty slots

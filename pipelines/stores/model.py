@@ -99,6 +99,15 @@ class ModelStore:
         """The last full copy; None when there is none (any more)."""
         return self._read(snapshot_key(lineage))
 
+    def snapshot_head(self, lineage: str) -> tuple[int, int] | None:
+        """The last batch in the last full copy, and the copy's size in bytes, without reading it; None when there is none."""
+        key = snapshot_key(lineage)
+        with self._client.pipeline(transaction=True) as pipe:
+            pipe.getrange(key, 0, _BATCH_BYTES - 1)
+            pipe.strlen(key)
+            batch_id, n_bytes = pipe.execute()
+        return (int.from_bytes(batch_id, "little", signed=True), n_bytes) if n_bytes else None
+
     def publish_good(self, lineage: str, snapshot: Snapshot) -> None:
         """Set the copy to go back to."""
         self._client.set(good_key(lineage), snapshot.to_bytes(), ex=TTL_SECONDS)

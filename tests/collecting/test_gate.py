@@ -2,9 +2,9 @@
 
 import pytest
 
-from pipelines.http.keys import Keys
 from pipelines.collecting.secrets import Secrets, is_signed_by_segment, read_secrets
 from pipelines.errors import ConfigError
+from pipelines.http.keys import Keys
 from tests.collecting.builders import KEY, Client, an_event
 
 OTHER = "a-key-of-another-1"

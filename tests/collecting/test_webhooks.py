@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.http.keys import Keys
 from pipelines.collecting.secrets import Secrets
 from pipelines.events.adapters import ADAPTERS
+from pipelines.http.keys import Keys
 from tests.collecting.builders import KEY, SECRETS, Client, FakeProducer, away
 
 VIEW = {

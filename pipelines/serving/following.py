@@ -1,0 +1,72 @@
+"""The shop's catalogue as this process knows it: as new as the newest answer of Redis it has seen."""
+
+import asyncio
+import logging
+from typing import Protocol
+
+from redis.exceptions import RedisError
+
+from pipelines.serving.sieve import Catalogue
+
+_LOG = logging.getLogger(__name__)
+_PATIENCE_SECONDS = 1.0  # a request waits so long for what changed, then goes on by what is known
+
+
+class Copy(Catalogue, Protocol):
+    """A copy of the catalogue that follows its changes (stores/catalogue_copy.py)."""
+
+    @property
+    def version(self) -> bytes | None: ...
+
+    def catch_up(self, version: bytes | None) -> object: ...
+
+    def __len__(self) -> int: ...
+
+
+class Following:
+    """Brings the copy up to the version that a request has read, in a thread, once for all requests that wait."""
+
+    def __init__(self, copy: Copy) -> None:
+        self.copy = copy
+        self._catching_up: asyncio.Task[bool] | None = None
+
+    async def reach(self, version: bytes | None, patience_seconds: float = _PATIENCE_SECONDS) -> None:
+        """Return when the copy has all changes up to `version`; it is known not to where Redis is too slow for that."""
+        while version is not None and _is_after(version, self.copy.version):
+            if self._catching_up is None:
+                self._catching_up = asyncio.create_task(self._catch_up(version))
+            try:
+                if not await asyncio.wait_for(asyncio.shield(self._catching_up), patience_seconds):
+                    return
+            except asyncio.TimeoutError:
+                return
+
+    async def _catch_up(self, version: bytes) -> bool:
+        try:
+            await asyncio.to_thread(self.copy.catch_up, version)
+            return True
+        except (RedisError, OSError) as error:
+            _LOG.warning("the catalogue could not be read (%s): what is known of it stands", error)
+            return False
+        finally:
+            self._catching_up = None
+
+
+def _is_after(version: bytes, reached: bytes | None) -> bool:
+    """Whether there is something to read: versions are ids of a stream, `ms-seq`.
+
+    A version below the one reached by more than a moment is of a server that lost its data: then there is, too.
+    """
+    if version == reached:
+        return False
+    if reached is None or _parts(version) > _parts(reached):
+        return True
+    return _parts(reached)[0] - _parts(version)[0] > 60_000
+
+
+def _parts(version: bytes) -> tuple[int, int]:
+    try:
+        milliseconds, _, number = version.partition(b"-")
+        return int(milliseconds), int(number or 0)
+    except ValueError:
+        return 0, 0

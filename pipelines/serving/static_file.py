@@ -1,0 +1,95 @@
+"""The last lists for everybody, in a file: what is served when Redis is away and nothing is remembered.
+
+    {"by": "liveshelf", "as_of_ms": 1767225600000, "lists": {"all": ["mug-1", …], "category:Shoes": […]}}
+
+The service writes it anew every few minutes while Redis answers. A file without `by` is the shop's own: it is read, and never
+overwritten; `{"items": ["mug-1", …]}` is enough.
+"""
+
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from pipelines.serving.chain import Fallback
+
+_LOG = logging.getLogger(__name__)
+BY = "liveshelf"
+REASON = SOURCE = "static"
+
+
+@dataclass
+class StaticFile:
+    """Reads and writes the file; a file that is missing or no such file is one without lists."""
+
+    path: Path
+    as_of_ms: int | None = None
+    lists: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    is_of_the_shop: bool = False
+    _read: tuple[int, int] | None = None  # size and time of what was read
+
+    @property
+    def is_there(self) -> bool:
+        return bool(self.lists)
+
+    def read(self) -> None:
+        """Take what the file holds, if it is another than before."""
+        try:
+            status = self.path.stat()
+            if (status.st_size, status.st_mtime_ns) == self._read:
+                return
+            self._read = status.st_size, status.st_mtime_ns
+            said = orjson.loads(self.path.read_bytes())
+            lists = _checked(said)
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError) as error:
+            _LOG.warning('%s: is no file of lists (%s); expected {"items": [ids]}', self.path, error)
+            return
+        self.lists, self.is_of_the_shop = lists, said.get("by") != BY
+        as_of_ms = said.get("as_of_ms")
+        self.as_of_ms = as_of_ms if isinstance(as_of_ms, int) else status.st_mtime_ns // 1_000_000
+
+    def write(self, lists: Mapping[str, Sequence[str]], as_of_ms: int | None) -> None:
+        """Put `lists` in the place of the file, at once and as a whole. Safe to replay. The shop's own file stays."""
+        self.read()
+        if self.is_of_the_shop or not lists:
+            return
+        value = orjson.dumps({"by": BY, "as_of_ms": as_of_ms or time.time_ns() // 1_000_000, "lists": lists})
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=self.path.parent, prefix=".lists-", delete=False) as file:
+                file.write(value)
+            os.chmod(file.name, 0o644)  # noqa: PTH101  temporary files are the owner's alone
+            Path(file.name).replace(self.path)
+        except OSError as error:
+            _LOG.warning("%s: cannot be written (%s)", self.path, error)
+            return
+        self.read()
+
+    def of(self, segments: Sequence[str]) -> list[Fallback]:
+        """The lists of the segments that the file has, in this order."""
+        return [
+            Fallback(SOURCE, REASON, self.lists[segment], self.as_of_ms, f"{SOURCE}-{self.as_of_ms or 0}", "")
+            for segment in segments
+            if segment in self.lists
+        ]
+
+
+def _checked(said: Any) -> dict[str, list[str]]:
+    if not isinstance(said, dict):
+        raise ValueError("it is no object")
+    lists = said.get("lists", {"all": said.get("items")})
+    if not isinstance(lists, dict) or not all(_is_list_of_ids(items) for items in lists.values()):
+        raise ValueError("`lists` holds something else than lists of ids")
+    return lists
+
+
+def _is_list_of_ids(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) and item for item in value)
