@@ -96,7 +96,9 @@ class ListsConfig(Section):
     n_spare: int = Field(
         10, ge=0, le=200, description="further items, which move up where one may not be shown any more"
     )
-    refresh_after_interactions: int = Field(5, ge=1, description="a list is made again at every so many interactions")
+    refresh_after_interactions: int = Field(
+        5, ge=1, le=64, description="a list is made again at every so many interactions"
+    )
     refresh_weights: RefreshWeights = Field(
         {"purchase": 5},
         description="how many interactions one of a type counts as, 0: none; a type that is not named counts once",

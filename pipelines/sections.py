@@ -176,6 +176,12 @@ class ProfileConfig(Section):
         description="an interaction below the ring, at most so much older than the newest, is still known again",
     )
     dedupe_keys: int = Field(1024, ge=0, le=8192, description="bound of that memory: 8 bytes of Redis each")
+    kept_purchases: int = Field(
+        64,
+        ge=0,
+        le=255,
+        description="items that the user bought longer ago, the newest so many: 16 bytes of Redis each",
+    )
     ttl_days: int = Field(90, ge=1, description="a profile disappears so long after its last change")
 
 

@@ -7,14 +7,16 @@ Ring and tail together are the greatest keys ever seen, down to the horizon. Wha
 by number and by age, so the horizon only rises and no order of events changes what is left.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from pipelines.errors import FeaturesVersionError
+from pipelines.features.bought import with_bought
 from pipelines.features.online import OnlineSums
 from pipelines.features.profile import Flags, Floats, Ints, Profiles, Words, key_code, key_time_s
+from pipelines.lists.refresh import Pace
 from pipelines.sections import ProfileConfig
 
 HOUR_SECONDS = 3600
@@ -47,6 +49,7 @@ class Fold:
 
     profiles: Profiles  # as they are now
     changed: Flags  # (U,) users with something new; nobody else needs to be written
+    due: Flags  # (U,) users whose list is to be made again for it
     timeline: Timeline
     arrival: Ints  # (M,) of the timeline's rows: index in the micro-batch, −1 of those that did not come with it
     added: Ints  # (n_new,) index in the micro-batch of what is new
@@ -101,7 +104,9 @@ class _Rows:
         return self.origin[rows] - self.n_stored
 
 
-def fold(profiles: Profiles, batch: Interactions, config: ProfileConfig, online: OnlineSums) -> Fold:
+def fold(
+    profiles: Profiles, batch: Interactions, config: ProfileConfig, online: OnlineSums, pace: Pace | None = None
+) -> Fold:
     """Fold `batch` into `profiles` (U users, indexed by `batch.user`).
 
     The result does not depend on the order of the events, on how they are cut into batches, or on repetitions, but for
@@ -122,9 +127,11 @@ def fold(profiles: Profiles, batch: Interactions, config: ProfileConfig, online:
 
     learn = new | _stored_by_this_batch(profiles, rows, replayed)
     told = new | (~rows.arrived & rows.has_item)
+    due, progress = (pace or Pace()).after(profiles.progress, rows.user[new], key_code(rows.key[new]))
     return Fold(
-        profiles=_rewritten(profiles, rows, new, batch, config, online),
+        profiles=replace(_rewritten(profiles, rows, new, batch, config, online), progress=progress),
         changed=np.bincount(rows.user[new], minlength=len(profiles.length)) > 0,
+        due=due,
         timeline=Timeline(rows.user[told], rows.key[told], rows.item[told], learn[told]),
         arrival=rows.first_arrival[told],
         added=rows.arrival(new),
@@ -197,6 +204,8 @@ def _rewritten(
     user, key = rows.user[left], rows.key[left]
     in_ring, in_tail = places(user, key, rows.has_item[left], as_of_s, config)
     dropped = ~in_ring & ~in_tail
+    below = ~in_ring & rows.has_item[left]
+    bought = with_bought(profiles, user[below], key[below], rows.item[left][below], config.kept_purchases)
     horizon = profiles.horizon.copy()
     np.maximum.at(horizon, user[dropped], key[dropped])
     return Profiles(
@@ -207,6 +216,7 @@ def _rewritten(
         generation=profiles.generation,
         is_named=profiles.is_named,
         is_joined=profiles.is_joined,
+        progress=profiles.progress,
         links=profiles.links,
         marks=_moved_marks(profiles.marks, batch.source, user_of_new, batch.offset[rows.arrival(new)]),
         sums=sums,
@@ -216,6 +226,9 @@ def _rewritten(
         key=key[in_ring],
         item=rows.item[left][in_ring],
         fresh=new[left][in_ring],
+        bought_length=bought[0],
+        bought_key=bought[1],
+        bought_item=bought[2],
     )
 
 

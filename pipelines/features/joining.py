@@ -11,9 +11,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from pipelines.features.bought import bought_by_either, with_bought
 from pipelines.features.fold import Interactions, check_version, fold, known_sums, places
 from pipelines.features.online import OnlineSums
 from pipelines.features.profile import Flags, Ints, Link, Profiles, Words, key_code, key_time_s
+from pipelines.lists.refresh import Pace
 from pipelines.sections import ProfileConfig
 
 _NO_SOURCE = 0  # an event of another id's partition says nothing about how far the user's own was read
@@ -24,7 +26,9 @@ def identify_key(time_s: int, event_hash: int) -> int:
     return (time_s << 32) | (event_hash & 0xFFFFFFFF)
 
 
-def joined(users: Profiles, visitors: Profiles, config: ProfileConfig, online: OnlineSums) -> Profiles:
+def joined(
+    users: Profiles, visitors: Profiles, config: ProfileConfig, online: OnlineSums, pace: Pace | None = None
+) -> Profiles:
     """Join each of U visitors into the user of the same index; neither may be the other.
 
     Marks stay the user's: a visitor's events lie in another partition, or are other events of the same one, and the visitor
@@ -43,9 +47,16 @@ def joined(users: Profiles, visitors: Profiles, config: ProfileConfig, online: O
         online.aged(known_sums(profiles, online), as_of_s - profiles.as_of_s) for profiles in (users, visitors)
     ) - _sums_of(user[again], key[again], as_of_s, online)
 
+    pace = pace or Pace()
+    weight_of_both = np.bincount(user[again], pace.weight_of_code[key_code(key[again])], len(users.length))
+    progress = (users.progress + visitors.progress - weight_of_both.astype(np.int64)) % pace.every
+
     user, key, item, has_item = user[~again], key[~again], item[~again], has_item[~again]
     in_ring, in_tail = places(user, key, has_item, as_of_s, config)
-    dropped = ~in_ring & ~in_tail
+    dropped, below = ~in_ring & ~in_tail, ~in_ring & has_item
+    length, bought_key, bought_item = bought_by_either(users, visitors, config.kept_purchases)
+    given = replace(users, bought_length=length, bought_key=bought_key, bought_item=bought_item)
+    bought = with_bought(given, user[below], key[below], item[below], config.kept_purchases)
     horizon = np.maximum(users.horizon, visitors.horizon)
     np.maximum.at(horizon, user[dropped], key[dropped])
     return replace(
@@ -54,6 +65,7 @@ def joined(users: Profiles, visitors: Profiles, config: ProfileConfig, online: O
         horizon=horizon,
         as_of_s=as_of_s,
         features_version=np.full(len(as_of_s), online.version, np.int64),
+        progress=progress,
         sums=sums,
         tail_length=np.bincount(user[in_tail], minlength=len(as_of_s)),
         tail=key[in_tail],
@@ -61,20 +73,29 @@ def joined(users: Profiles, visitors: Profiles, config: ProfileConfig, online: O
         key=key[in_ring],
         item=item[in_ring],
         fresh=_still_fresh(users, user[in_ring], key[in_ring]),
+        bought_length=bought[0],
+        bought_key=bought[1],
+        bought_item=bought[2],
     )
 
 
-def handed_over(users: Profiles, events: Interactions, config: ProfileConfig, online: OnlineSums) -> Profiles:
+def handed_over(
+    users: Profiles, events: Interactions, config: ProfileConfig, online: OnlineSums, pace: Pace | None = None
+) -> tuple[Profiles, Flags]:
     """Fold what is new in the profiles of linked visitors into those of their users, to whom `events.user` points.
+
+    Returns the profiles, and (U,) whose list is due for it.
 
     Raises FeaturesVersionError when a profile has sums of another version than `online`.
     """
-    folded = fold(users, replace(events, source=_NO_SOURCE), config, online).profiles
-    return replace(
+    done = fold(users, replace(events, source=_NO_SOURCE), config, online, pace)
+    folded = done.profiles
+    now = replace(
         _replaced_by_a_login(users, folded),
         marks=users.marks,
         fresh=_still_fresh(users, folded.owner, folded.key),
     )
+    return now, done.due
 
 
 def linked(visitors: Profiles, links: Mapping[int, Link]) -> Profiles:

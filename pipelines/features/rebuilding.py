@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipelines.errors import ProfileFormatError
+from pipelines.features.bought import bought_by_either
 from pipelines.features.fold import Interactions, fold
 from pipelines.features.online import OnlineSums
 from pipelines.features.profile import Flags, Ints, Profiles, Words, decode
@@ -47,8 +48,13 @@ def rebuilt(filed: FiledInteractions, live: Profiles, config: ProfileConfig, onl
     everything = Interactions(filed.user[order], filed.key[order], filed.item[order], np.arange(len(order)), _FILED)
     whole = fold(decode([None] * users), everything, config, online).profiles
     whole = fold(whole, _seen_live(live), config, online).profiles
+    bought = bought_by_either(whole, live, config.kept_purchases)
     return replace(
         whole,
+        bought_length=bought[0],
+        bought_key=bought[1],
+        bought_item=bought[2],
+        progress=live.progress,
         features_version=np.full(users, online.version, np.int64),
         generation=live.generation + 1,
         is_named=live.is_named | (np.bincount(filed.user[filed.is_named], minlength=users) > 0),
@@ -91,10 +97,16 @@ def is_same(made: Profiles, live: Profiles) -> Flags:
     """(U,) whether a rebuilt profile says what the live one says, up to the rounding of sums."""
     users = len(live.length)
     same = live.is_known & (live.features_version == made.features_version)
-    for name in ("n_interactions", "as_of_s", "length", "tail_length", "horizon"):
+    for name in ("n_interactions", "as_of_s", "length", "tail_length", "horizon", "bought_length"):
         same &= getattr(made, name) == getattr(live, name)
     same &= (made.marks == live.marks).reshape(users, -1).all(axis=1) & (made.is_named == live.is_named)
-    for name, owner in (("key", "owner"), ("item", "owner"), ("tail", "tail_owner")):
+    for name, owner in (
+        ("key", "owner"),
+        ("item", "owner"),
+        ("tail", "tail_owner"),
+        ("bought_key", "bought_owner"),
+        ("bought_item", "bought_owner"),
+    ):
         same &= _same_entries(made, live, name, owner, same)
     if made.sums.shape != live.sums.shape:
         return np.zeros(users, np.bool_)

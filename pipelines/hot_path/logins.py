@@ -18,7 +18,6 @@ from pipelines.features.profile import Link, Profiles, decode, encode
 from pipelines.hot_path.arrivals import Arrivals, Login
 from pipelines.hot_path.ranked import ranked_lists
 from pipelines.hot_path.worker import StageSettings, Worker
-from pipelines.lists.refresh import is_due
 from pipelines.models.ranker import Ranker
 from pipelines.stores.users import UserState
 
@@ -55,7 +54,7 @@ def _join(settings: StageSettings, worker: Worker, model: Ranker, login: Login, 
         (now,) = encode(linked(visitor, {0: Link(login.user, login.key)}), _ONE)
         states = [UserState(login.visitor, now, None)]
         if visitor.is_known[0] and not visitor.links:  # else there is nothing, or another user has got it
-            merged = joined(user, visitor, settings.profile, settings.online)
+            merged = joined(user, visitor, settings.profile, settings.online, settings.pace)
             published = _list_of(settings, worker, model, merged, f"{partition}-{login.offset}")
             states.append(UserState(login.user, encode(merged, _ONE)[0], published, "login"))
         if worker.users.replace_together(states, stored[: len(states)]):
@@ -109,11 +108,9 @@ def _after_handing_over(
     before, batch = decode([user.profile or None]), arrivals.batch
     added = np.sort(folded.added[np.isin(batch.user[folded.added], visitors)])
     new = Interactions(np.zeros_like(added), batch.key[added], batch.item[added], batch.offset[added], batch.source)
-    now = handed_over(before, new, settings.profile, settings.online)
-    every = settings.lists.refresh_after_interactions
-    due = is_due(before.n_interactions, now.n_interactions, every)[0]
+    now, due = handed_over(before, new, settings.profile, settings.online, settings.pace)
     name = f"{arrivals.partition}-{batch.offset[added[-1]]}"
-    published = _list_of(settings, worker, ranker, now, name) if due else None
+    published = _list_of(settings, worker, ranker, now, name) if due[0] else None
     return replace(user, profile=encode(now, _ONE)[0], published=published)
 
 

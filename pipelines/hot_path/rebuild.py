@@ -2,7 +2,7 @@
 
 Safe to replay, at any point and beside the hot path: a profile is replaced only if it is still the one that was read, and
 one that says the same already is left alone. A reader meets the old profile or the new one, never none. A user who had no
-profile has lost the list too: it is made again, by the model in use.
+profile has lost the list too: it is made, by the model in use, of whatever there is.
 
 Profiles of visitors who logged in, and of their users, are left as they are: what a user got at a login is filed under
 the visitor's id. A visitor who logged in and has no profile any more gets none: another login would give it away a second time.
@@ -131,7 +131,7 @@ def _is_given_away(filed: _Filed, made: Profiles, live: Profiles) -> Flags:
 def _states(
     settings: StageSettings, worker: Worker, users: list[str], made: Profiles, live: Profiles, changed: Ints
 ) -> list[UserState]:
-    due = ~live.is_known & (made.n_interactions >= settings.lists.refresh_after_interactions)
+    due = ~live.is_known & made.is_known
     unknown = np.zeros((len(users), len(settings.model.context_fields)), np.uint64)
     lists = dict(ranked_lists(settings, worker.model_version, worker.current_model(), made, due, unknown))
     written = encode(made, changed)

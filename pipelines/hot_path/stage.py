@@ -22,7 +22,6 @@ from pipelines.hot_path.arrivals import Arrivals, of_users, read_arrivals
 from pipelines.hot_path.logins import MAX_ROUNDS, hand_over, join_visitors
 from pipelines.hot_path.ranked import ranked_lists
 from pipelines.hot_path.worker import StageSettings, Worker, worker_for
-from pipelines.lists.refresh import is_due
 from pipelines.models.progressive import Evaluated, evaluate
 from pipelines.models.ranker import Gradient, Ranker, TrainingBatch
 from pipelines.stores.users import Refusals, UserState
@@ -78,7 +77,7 @@ def personalize_partition(
     gradient = model.gradient(to_learn, seed)
     watch.lap("learn")
 
-    due = _due(settings, before, folded)
+    due = folded.changed & folded.due
     lists = _lists(settings, worker, model, arrivals, folded, due)
     watch.lap("score")
 
@@ -100,7 +99,7 @@ def personalize_partition(
 
 
 def _folded(settings: StageSettings, before: Profiles, arrivals: Arrivals) -> Fold:
-    return fold(named(before, arrivals.is_named), arrivals.batch, settings.profile, settings.online)
+    return fold(named(before, arrivals.is_named), arrivals.batch, settings.profile, settings.online, settings.pace)
 
 
 def _write(
@@ -138,7 +137,7 @@ def _write_overtaken(
         stored = worker.users.read_profiles(arrivals.users)
         before = decode(stored)
         folded = _folded(settings, before, arrivals)
-        due = _due(settings, before, folded) | np.array([user in owed for user in arrivals.users])
+        due = (folded.changed & folded.due) | np.array([user in owed for user in arrivals.users])
         lists = _lists(settings, worker, model, arrivals, folded, due)
         overtaken = _write(settings, worker, model, arrivals, stored, folded, lists).overtaken
     if overtaken:
@@ -181,12 +180,6 @@ def _counts(arrivals: Arrivals, folded: Fold) -> dict[str, object]:
         "n_forgotten": folded.n_forgotten,
         "n_users": len(arrivals.users),
     }
-
-
-def _due(settings: StageSettings, before: Profiles, folded: Fold) -> Flags:
-    """(U,) users whose list must be made again."""
-    every = settings.lists.refresh_after_interactions
-    return folded.changed & is_due(before.n_interactions, folded.profiles.n_interactions, every)
 
 
 def _note_waiting(settings: StageSettings, worker: Worker, users: list[str], waits: Flags) -> None:

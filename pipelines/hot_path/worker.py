@@ -7,6 +7,7 @@ from pipelines.features.online import OnlineSums
 from pipelines.hot_path.model_copy import ModelCopy
 from pipelines.hot_path.shared_model import SharedModel
 from pipelines.list_sections import ListsConfig
+from pipelines.lists.refresh import Pace
 from pipelines.model_sections import ModelConfig
 from pipelines.models.ranker import Ranker
 from pipelines.sections import ProfileConfig
@@ -31,6 +32,11 @@ class StageSettings:
     model: ModelConfig
     online: OnlineSums
     application: str | None = None  # whose workers share a model; None: each has its own (docs/adr/0012)
+
+    @property
+    def pace(self) -> Pace:
+        """When lists are due."""
+        return Pace.of(self.lists.refresh_after_interactions, self.lists.refresh_weights)
 
     def __hash__(self) -> int:
         return hash((self.redis_url, self.topic_tag))

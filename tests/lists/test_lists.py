@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipelines.lists.document import PublishedList
-from pipelines.lists.refresh import is_due
+from pipelines.lists.refresh import Pace
 from pipelines.lists.selection import top_n
+from pipelines.schemas import INTERACTION_CODES
 
 some_scores = st.sampled_from([-2.5, -1.0, -0.0, 0.0, 1e-30, 0.5, 0.5000001, 3.0, 1e30])
 
@@ -49,19 +50,32 @@ def test_fewer_items_than_asked_for_are_all_ranked():
     assert top_n(np.array([[1, 3, 2]], np.float32), 10).tolist() == [[1, 2, 0]]
 
 
+VIEW, PURCHASE, REMOVE = (INTERACTION_CODES[name] for name in ("product_view", "purchase", "remove_from_cart"))
+
+
 @pytest.mark.parametrize(
-    ("before", "after", "due"),
+    ("before", "codes", "due"),
     [
-        pytest.param(0, 4, False, id="four-are-not-enough"),
-        pytest.param(0, 5, True, id="the-fifth"),
-        pytest.param(4, 5, True, id="the-fifth-alone"),
-        pytest.param(5, 9, False, id="four-more"),
-        pytest.param(3, 12, True, id="many-at-once"),
-        pytest.param(5, 5, False, id="nothing-new"),
+        pytest.param([], [VIEW] * 4, False, id="four-are-not-enough"),
+        pytest.param([], [VIEW] * 5, True, id="the-fifth"),
+        pytest.param([VIEW] * 4, [VIEW], True, id="the-fifth-alone"),
+        pytest.param([VIEW] * 5, [VIEW] * 4, False, id="four-more"),
+        pytest.param([VIEW] * 3, [VIEW] * 9, True, id="many-at-once"),
+        pytest.param([VIEW] * 4, [], False, id="nothing-new"),
+        pytest.param([], [PURCHASE], True, id="a-purchase-at-once"),
+        pytest.param([VIEW] * 3, [PURCHASE], True, id="a-purchase-whatever-was-before"),
+        pytest.param([VIEW] * 3 + [PURCHASE], [VIEW], False, id="the-fourth-view"),
+        pytest.param([VIEW] * 3 + [PURCHASE], [VIEW] * 2, True, id="the-fifth-view"),
+        pytest.param([VIEW] * 4, [REMOVE] * 9, False, id="what-counts-for-nothing"),
     ],
 )
-def test_when_a_list_is_due(before, after, due):
-    assert is_due(np.array([before]), np.array([after]), every=5).tolist() == [due]
+def test_when_a_list_is_due(before, codes, due):
+    pace = Pace.of(5, {"purchase": 5, "remove_from_cart": 0})
+    _, progress = pace.after(np.array([0, 0]), np.ones(len(before), np.int64), np.array(before, np.int64))
+
+    now, _ = pace.after(progress, np.ones(len(codes), np.int64), np.array(codes, np.int64))
+
+    assert now.tolist() == [False, due]
 
 
 def test_a_published_list_reads_back():
