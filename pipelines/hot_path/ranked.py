@@ -1,13 +1,18 @@
-"""The lists of users, from their profiles and the model."""
+"""The lists of users, from their profiles, the model and the rules."""
 
 import time
+import zlib
 from collections.abc import Iterator
 
 import numpy as np
 
 from pipelines.features.profile import Flags, Ints, Profiles, Words
+from pipelines.hot_path.shop import Shop
 from pipelines.hot_path.worker import StageSettings
+from pipelines.lists.assortment import Assortment
 from pipelines.lists.document import PublishedList
+from pipelines.lists.filters import Doings
+from pipelines.lists.making import REASONS, Asked, ListMaker, MadeLists
 from pipelines.models.ranker import Histories, Ranker
 
 BLOCK_USERS = 1_024  # ranked together
@@ -21,21 +26,23 @@ def ranked_lists(
     due: Flags,
     context: Words,
     list_ids: list[str] | None = None,
+    shop: Shop | None = None,
 ) -> Iterator[tuple[int, bytes]]:
     """(Index of the user, document) of each due user; nothing while there is no item to rank.
 
     due: (U,), U users as in `profiles`; context: (U, F), 0 where it is not known; list_ids: of all U, where the newest mark
-    in a profile does not name what made it due.
+    in a profile does not name what made it due; shop: the worker's; without it, no catalogue is known.
     """
-    everyone = np.flatnonzero(due)
-    for start in range(0, len(everyone) if ranker.n_items else 0, BLOCK_USERS):
+    if not ranker.n_items:
+        return
+    shop, everyone = shop or Shop(settings.lists, settings.category_separator), np.flatnonzero(due)
+    for start in range(0, len(everyone), BLOCK_USERS):
         users = everyone[start : start + BLOCK_USERS]
-        columns, scores = ranker.best(_histories(profiles, users, context), settings.lists.n)
-        best, names = scores.tolist(), ranker.item_ids[columns].tolist()
         now_ms = time.time_ns() // 1_000_000
         ids = [list_ids[user] for user in users.tolist()] if list_ids else event_ids(settings, profiles, users)
-        for user, items, item_scores, list_id in zip(users.tolist(), names, best, ids, strict=True):
-            yield user, PublishedList(items, item_scores, now_ms, model_version, "personal", list_id).to_json()
+        maker = shop.list_maker(ranker, now_ms / 1_000)
+        made = maker.make(_asked(maker, profiles, users, context, ids, now_ms / 1_000))
+        yield from zip(users.tolist(), _documents(maker, made, now_ms, model_version, ids), strict=True)
 
 
 def event_ids(settings: StageSettings, profiles: Profiles, users: Ints) -> list[str]:
@@ -45,6 +52,44 @@ def event_ids(settings: StageSettings, profiles: Profiles, users: Ints) -> list[
     return [f"{settings.topic_tag:x}-{partition}-{offset}" for partition, offset in places]
 
 
+def _asked(
+    maker: ListMaker, profiles: Profiles, users: Ints, context: Words, list_ids: list[str], now_s: float
+) -> Asked:
+    histories = _histories(profiles, users, context)
+    seeds = np.array([zlib.crc32(list_id.encode()) for list_id in list_ids], np.uint64)
+    return Asked(histories, _doings(maker.shop.assortment, histories), seeds, now_s)
+
+
+def _documents(
+    maker: ListMaker, made: MadeLists, now_ms: int, model_version: str, list_ids: list[str]
+) -> Iterator[bytes]:
+    n = maker.config.n
+    names, scores = maker.shop.assortment.item_id[made.place], made.score.tolist()
+    of_list, in_all = (made.place[:, :n] >= 0).sum(axis=1).tolist(), (made.place[:, n:] >= 0).sum(axis=1).tolist()
+    reasons = _reasons(made, n)
+    for row, (items, n_items, n_spare, list_id) in enumerate(
+        zip(names.tolist(), of_list, in_all, list_ids, strict=True)
+    ):
+        yield PublishedList(
+            items[:n_items],
+            scores[row][:n_items],
+            now_ms,
+            model_version,
+            "personal",
+            list_id,
+            items[n : n + n_spare],
+            reasons.get(row, {}),
+        ).to_json()
+
+
+def _reasons(made: MadeLists, n: int) -> dict[int, dict[str, list[int]]]:
+    """By row: the places of what is there for another reason than the model's."""
+    reasons: dict[int, dict[str, list[int]]] = {}
+    for row, place in np.argwhere(made.reason[:, :n] > 0).tolist():
+        reasons.setdefault(row, {}).setdefault(REASONS[made.reason[row, place]], []).append(place)
+    return reasons
+
+
 def _histories(profiles: Profiles, users: Ints, context: Words) -> Histories:
     row = np.full(len(profiles.length), -1, np.int64)
     row[users] = np.arange(len(users))
@@ -52,4 +97,14 @@ def _histories(profiles: Profiles, users: Ints, context: Words) -> Histories:
     own = owner >= 0
     return Histories(
         len(users), owner[own], profiles.key[own], profiles.item[own], profiles.as_of_s[users], context[users]
+    )
+
+
+def _doings(assortment: Assortment, histories: Histories) -> Doings:
+    """What the profiles say of items that are in the assortment."""
+    place = assortment.find(histories.item)
+    known = place >= 0
+    none = np.empty(0, np.int64)
+    return Doings(
+        histories.n_users, histories.user[known], place[known], histories.key[known], none, none, none, none, none, none
     )

@@ -32,6 +32,7 @@ class StageSettings:
     model: ModelConfig
     online: OnlineSums
     application: str | None = None  # whose workers share a model; None: each has its own (docs/adr/0012)
+    category_separator: str = " > "  # see `catalogue` in the configuration
 
     @property
     def pace(self) -> Pace:

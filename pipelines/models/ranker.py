@@ -37,6 +37,16 @@ class Histories:
         n_users = users.stop - users.start
         return Histories(n_users, own, self.key[at], self.item[at], self.as_of_s[users], self.context[users])
 
+    def only(self, users: Ints) -> "Histories":
+        """Of some of the users (ascending), who are numbered from 0 again."""
+        if len(users) == self.n_users:
+            return self
+        row = np.full(self.n_users, -1)
+        row[users] = np.arange(len(users))
+        at = row[self.user] >= 0
+        own = row[self.user[at]]
+        return Histories(len(users), own, self.key[at], self.item[at], self.as_of_s[users], self.context[users])
+
 
 @dataclass(frozen=True)
 class ItemFacts:

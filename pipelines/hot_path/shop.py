@@ -1,0 +1,63 @@
+"""What a worker knows of the shop beside the model: its catalogue, and how new items did."""
+
+import numpy as np
+
+from pipelines.catalogue.arrays import CatalogueArrays
+from pipelines.list_sections import ListsConfig
+from pipelines.lists.assortment import Assortment
+from pipelines.lists.exploration import NewItems, Trials
+from pipelines.lists.making import ListMaker
+from pipelines.lists.shop_rules import ShopRules
+from pipelines.models.ranker import ItemFacts, Ranker
+
+NEW_ITEMS_SECONDS = 60  # so long the choice of new items is kept
+
+
+class Shop:
+    """Gives what makes lists, of the model and the catalogue as they are; what takes long is kept until one of them changes."""
+
+    def __init__(self, config: ListsConfig, separator: str) -> None:
+        self._config = config
+        self._separator = separator
+        self._catalogue = CatalogueArrays.of(())
+        self._trials = Trials.none()
+        self._aligned: _Aligned | None = None
+
+    def follow(self, catalogue: CatalogueArrays, trials: Trials) -> None:
+        """Go on with what is known now."""
+        if catalogue is not self._catalogue or trials is not self._trials:
+            self._catalogue, self._trials, self._aligned = catalogue, trials, None
+
+    def list_maker(self, ranker: Ranker, now_s: float) -> ListMaker:
+        """What makes lists of the items of `ranker` at `now_s`, epoch seconds."""
+        facts = ranker.facts()
+        if self._aligned is None or not self._aligned.fits(facts):
+            self._aligned = _Aligned(self._rules_for(facts), facts)
+        return ListMaker(self._config, self._aligned.rules, self._aligned.new_items(self._trials, now_s), ranker)
+
+    def _rules_for(self, facts: ItemFacts) -> ShopRules:
+        pinned = {pin.item for pin in self._config.rules.pins}
+        assortment = Assortment.of(facts, self._catalogue, self._separator, sorted(pinned))
+        return ShopRules.of(self._config.rules, assortment)
+
+
+class _Aligned:
+    """The rules for the items of a model as they were: a model's arrays change under whoever reads them."""
+
+    def __init__(self, rules: ShopRules, facts: ItemFacts) -> None:
+        self.rules = rules
+        self._facts = (facts.item.copy(), facts.category.copy(), facts.brand.copy())
+        self._new_items = NewItems.none()
+        self._until_s = -np.inf
+
+    def fits(self, facts: ItemFacts) -> bool:
+        """Whether they are the same items, and as much is known of them."""
+        return all(map(np.array_equal, self._facts, (facts.item, facts.category, facts.brand)))
+
+    def new_items(self, trials: Trials, now_s: float) -> NewItems:
+        """The new items at `now_s`, or a short while before."""
+        if not self._until_s - NEW_ITEMS_SECONDS <= now_s < self._until_s:
+            place = self.rules.new_items(now_s)
+            self._new_items = NewItems.of(place, self.rules.assortment.item[place], trials)
+            self._until_s = now_s + NEW_ITEMS_SECONDS
+        return self._new_items

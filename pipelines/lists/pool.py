@@ -1,0 +1,32 @@
+"""The candidates of each user: the ranker's best that no rule keeps out, as many as are wanted while there are so many."""
+
+import numpy as np
+
+from pipelines.features.profile import Flags, Floats, Ints
+from pipelines.lists.sieve import Sieve
+from pipelines.models.ranker import Histories, Ranker
+
+ROOM = 64  # candidates beside those that are wanted, at most, for what the filters take
+MORE = 8  # times as many, where that was not enough
+
+
+def pool_of(ranker: Ranker, histories: Histories, sieve: Sieve, n: int, but: Flags) -> tuple[Ints, Floats]:
+    """(U, min(n, I)) places and scores of the best that pass, best first; −1 and −inf where there are no more.
+
+    but: (I,) columns that are not asked for.
+    """
+    n = min(n, ranker.n_items)
+    n_asked = n + min(ROOM, sieve.excluded.most_of_a_user())
+    places, scores = np.full((histories.n_users, n), -1), np.full((histories.n_users, n), -np.inf)
+    waiting = np.arange(histories.n_users)
+    while len(waiting):
+        column, score = ranker.best(histories.only(waiting), n_asked, but)
+        passes = sieve.only(waiting).passes(column) & (score > -np.inf)
+        first = np.argsort(~passes, axis=1, kind="stable")[:, :n]
+        is_one = np.take_along_axis(passes, first, axis=1)
+        places[waiting] = np.where(is_one, np.take_along_axis(column, first, axis=1), -1)
+        scores[waiting] = np.where(is_one, np.take_along_axis(score, first, axis=1), -np.inf)
+        has_more = (score[:, -1] > -np.inf) & (n_asked < ranker.n_items)
+        waiting = waiting[~is_one[:, -1] & has_more]
+        n_asked *= MORE
+    return places, scores
