@@ -122,7 +122,8 @@ def _hot_path(spark: SparkSession, config: Config, rules: CompiledRules, startin
     )
     contract = learned_contract(config.events.contract, definitions, config.model)
     valid = parse_records(_records(spark, config, starting), contract).where(rules.is_valid)
-    return with_personalization(to_arrivals(valid, *learned_columns(valid, definitions, config.model)), settings)
+    learned = learned_columns(valid, definitions, config.model)
+    return with_personalization(to_arrivals(valid, *learned, with_impressions=True), settings)
 
 
 def _backlog(spark: SparkSession, config: Config, rules: CompiledRules, client: Redis) -> Figures:

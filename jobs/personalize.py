@@ -71,7 +71,8 @@ def main(config: Config, once: bool) -> None:
         contract = learned_contract(config.events.contract, definitions, config.model)
         valid = parse_records(topic_format.with_text(records), contract).where(rules.is_valid)
         learned = learned_columns(valid, definitions, config.model)
-        return with_personalization(to_arrivals(valid, *learned), settings)
+        arrivals = to_arrivals(valid, *learned, with_impressions=config.lists.rules.fatigue_impressions > 0)
+        return with_personalization(arrivals, settings)
 
     heartbeats, tally = HeartbeatStore(client), Tally()
     checkpoint, replan = config.checkpoint(JOB, "v1"), topic_format.following(reports)

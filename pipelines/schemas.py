@@ -206,6 +206,7 @@ HOT_PATH_REPORT = StructType(
         _field("n_repeated", LongType(), "the same event again"),
         _field("n_replayed", LongType(), "read again after an interruption"),
         _field("n_forgotten", LongType(), "older than the whole ring"),
+        _field("n_impressions", LongType(), "items that were shown, of users in the task and others"),
         _field("n_users", LongType(), "users in the task"),
         _field("n_lists", LongType(), "lists made again"),
         _field("n_refused", LongType(), "users whose stored profile was further on"),

@@ -182,6 +182,13 @@ class ProfileConfig(Section):
         le=255,
         description="items that the user bought longer ago, the newest so many: 16 bytes of Redis each",
     )
+    kept_shown: int = Field(
+        20,
+        ge=0,
+        le=255,
+        description="items last shown to the user, with how often: 8 bytes of Redis each, where impressions come and "
+        "lists.rules.fatigue_impressions asks for them",
+    )
     ttl_days: int = Field(90, ge=1, description="a profile disappears so long after its last change")
 
 

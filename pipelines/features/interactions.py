@@ -15,7 +15,8 @@ from pipelines.model_sections import ModelConfig
 from pipelines.schemas import INTERACTION_CODES, Contract
 
 CATEGORY, BRAND, CONTEXT = "category_hash", "brand_hash", "context_hash"
-LOGIN = "identify"  # the event type
+LOGIN, IMPRESSION = "identify", "impression"  # event types
+IMPRESSION_CODE = 0  # among the codes of interactions: it is none
 MAX_ID_CHARS = 128  # as the rule user_well_formed has it: it looks at the user alone
 
 
@@ -29,16 +30,18 @@ def to_interactions(events: DataFrame, *more: str | Column) -> DataFrame:
     return _shaped(events.where(F.col("event_type").isin(*INTERACTION_CODES)), *more)
 
 
-def to_arrivals(events: DataFrame, *more: str | Column) -> DataFrame:
-    """Keep what the hot path works on: interactions, and logins, which say whose a visitor is.
+def to_arrivals(events: DataFrame, *more: str | Column, with_impressions: bool = False) -> DataFrame:
+    """Keep what the hot path works on: interactions, logins, which say whose a visitor is, and impressions if asked for.
 
     In:   valid events as `parse_records` shapes them.
     Out:  as `to_interactions`, and: is_named (whether `user` is a user_id), visitor (string: of a login the anonymous_id that
-          is `user`; null of an interaction). A login has no item and no code.
+          is `user`; null of all else). A login has no item and no code, an impression IMPRESSION_CODE.
     """
     ids = F.col("user_id").isNotNull() & (F.col("user_id") != F.col("anonymous_id"))
     is_login = (F.col("event_type") == LOGIN) & ids & (F.length("anonymous_id") <= MAX_ID_CHARS)
-    kept = events.where(F.col("event_type").isin(*INTERACTION_CODES) | is_login)
+    kept = events.where(
+        F.col("event_type").isin(*INTERACTION_CODES, *([IMPRESSION] if with_impressions else [])) | is_login
+    )
     visitor = F.when(F.col("event_type") == LOGIN, F.col("anonymous_id")).alias("visitor")
     return _shaped(kept, F.col("user_id").isNotNull().alias("is_named"), visitor, *more)
 
@@ -96,4 +99,5 @@ def _hash_of(events: DataFrame, definitions: Definitions, field: str | None) -> 
 def _code_of(event_type: Column) -> Column:
     first, *rest = INTERACTION_CODES.items()
     start = F.when(event_type == first[0], F.lit(first[1]).cast("long"))
+    rest = [*rest, (IMPRESSION, IMPRESSION_CODE)]
     return reduce(lambda column, pair: column.when(event_type == pair[0], F.lit(pair[1]).cast("long")), rest, start)

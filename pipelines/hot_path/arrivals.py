@@ -8,9 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.features.fold import Interactions
-from pipelines.features.interactions import BRAND, CATEGORY, context_hashes
+from pipelines.features.interactions import BRAND, CATEGORY, IMPRESSION_CODE, context_hashes
 from pipelines.features.joining import identify_key
-from pipelines.features.profile import Flags, Ints, Words, entry_keys
+from pipelines.features.profile import Flags, Ints, Words, entry_keys, key_time_s
+from pipelines.features.shown import Moments
 from pipelines.models.ranker import ItemFacts, last_told
 
 
@@ -38,6 +39,13 @@ class Arrivals:
     ingest_ms: Ints  # (n,)
     partition: int
     logins: tuple[Login, ...] = ()
+    impressions: Moments | None = None  # of `viewers`, by index; None: none came
+    viewers: tuple[str, ...] = ()  # `users`, then who else was shown something
+
+    @property
+    def touches(self) -> Moments:
+        """When users did something with items."""
+        return Moments(self.batch.user, self.batch.item, key_time_s(self.batch.key))
 
     @property
     def facts(self) -> ItemFacts:
@@ -66,6 +74,7 @@ def read_arrivals(rows: pa.Table, topic_tag: int, partition: int) -> Arrivals:
     if rows["visitor"].null_count < len(rows):
         is_login = pc.is_valid(rows["visitor"])
         logins, rows = _read_logins(rows.filter(is_login)), rows.filter(pc.invert(is_login))
+    rows, shown = _without_impressions(rows)
     user = rows["user"].combine_chunks().dictionary_encode()
     index = user.indices.to_numpy().astype(np.int64)
     is_named = np.zeros(len(user.dictionary), np.bool_)
@@ -73,8 +82,10 @@ def read_arrivals(rows: pa.Table, topic_tag: int, partition: int) -> Arrivals:
     column = {
         name: rows[name].to_numpy() for name in ("item_hash", "event_hash", "code", "time_s", "ingest_ms", "offset")
     }
+    users = user.dictionary.to_pylist()
+    viewers, impressions = _read_impressions(users, shown)
     return Arrivals(
-        users=user.dictionary.to_pylist(),
+        users=users,
         is_named=is_named,
         batch=Interactions(
             user=index,
@@ -90,7 +101,25 @@ def read_arrivals(rows: pa.Table, topic_tag: int, partition: int) -> Arrivals:
         ingest_ms=column["ingest_ms"],
         partition=partition,
         logins=logins,
+        impressions=impressions,
+        viewers=viewers,
     )
+
+
+def _without_impressions(rows: pa.Table) -> tuple[pa.Table, pa.Table | None]:
+    is_impression = pc.equal(rows["code"], IMPRESSION_CODE)
+    if not pc.any(is_impression).as_py():
+        return rows, None
+    return rows.filter(pc.invert(is_impression)), rows.filter(is_impression)
+
+
+def _read_impressions(users: list[str], rows: pa.Table | None) -> tuple[tuple[str, ...], Moments | None]:
+    if rows is None:
+        return tuple(users), None
+    user = rows["user"].to_pylist()
+    place = {name: i for i, name in enumerate(dict.fromkeys([*users, *user]))}
+    index = np.fromiter((place[name] for name in user), np.int64, len(user))
+    return tuple(place), Moments(index, rows["item_hash"].to_numpy().view(np.uint64), rows["time_s"].to_numpy())
 
 
 def _read_logins(rows: pa.Table) -> tuple[Login, ...]:
@@ -120,4 +149,5 @@ def of_users(arrivals: Arrivals, users: Sequence[str]) -> Arrivals:
         context=arrivals.context[rows],
         ingest_ms=arrivals.ingest_ms[rows],
         partition=arrivals.partition,
+        viewers=tuple(user for user in arrivals.users if user in chosen),
     )

@@ -19,7 +19,8 @@ from pipelines.models.kinds import from_bytes
 from pipelines.stores.model import RELOAD, ModelStore, Patch, Snapshot
 
 COUNTS = (
-    "n_interactions", "n_new", "n_repeated", "n_replayed", "n_forgotten", "n_users", "n_lists", "n_refused", "n_joined",
+    "n_interactions", "n_new", "n_repeated", "n_replayed", "n_forgotten", "n_impressions", "n_users", "n_lists", "n_refused",
+    "n_joined",
 )  # fmt: skip
 TIMINGS = ("read_us", "fold_us", "learn_us", "score_us", "write_us")
 LEARNING_COUNTS = ("n_examples", "n_evaluated")

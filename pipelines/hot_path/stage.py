@@ -18,6 +18,7 @@ from pipelines.errors import ConflictError
 from pipelines.features.fold import Fold, fold
 from pipelines.features.joining import named
 from pipelines.features.profile import Flags, Profiles, decode, encode
+from pipelines.features.shown import Moments, Shown, decode_shown, encode_shown, fold_shown
 from pipelines.hot_path.arrivals import Arrivals, of_users, read_arrivals
 from pipelines.hot_path.logins import MAX_ROUNDS, hand_over, join_visitors
 from pipelines.hot_path.ranked import ranked_lists
@@ -64,11 +65,12 @@ def personalize_partition(
     """One read, fold, learn, score, one write; then the logins, where there are any. Returns the report."""
     watch = Stopwatch()
     model = worker.current_model()
-    stored = worker.users.read_profiles(arrivals.users)
+    stored, shown_values = worker.users.read_with_shown(arrivals.users, _viewers(settings, arrivals))
     before = decode(stored)
     watch.lap("read")
 
     folded = _folded(settings, before, arrivals)
+    _fold_shown(settings, worker, arrivals, shown_values)
     watch.lap("fold")
 
     to_learn = TrainingBatch(folded.timeline, arrivals.context_at(folded.arrival), arrivals.facts, worker.max_examples)
@@ -100,6 +102,23 @@ def personalize_partition(
 
 def _folded(settings: StageSettings, before: Profiles, arrivals: Arrivals) -> Fold:
     return fold(named(before, arrivals.is_named), arrivals.batch, settings.profile, settings.online, settings.pace)
+
+
+def _viewers(settings: StageSettings, arrivals: Arrivals) -> Sequence[str]:
+    """Of whom it is asked what was shown to them: the users, then who else was shown something."""
+    return arrivals.viewers if settings.lists.rules.fatigue_impressions else ()
+
+
+def _fold_shown(settings: StageSettings, worker: Worker, arrivals: Arrivals, stored: Sequence[bytes | None]) -> Shown:
+    """What was shown to the users in `arrivals.viewers`, the impressions of the micro-batch included; written where it is new."""
+    if not stored:
+        return Shown.none(len(arrivals.users))
+    impressions = arrivals.impressions or Moments.none()
+    shown, changed = fold_shown(decode_shown(stored), impressions, arrivals.touches, settings.profile.kept_shown)
+    at = np.flatnonzero(changed)
+    names = [arrivals.viewers[viewer] for viewer in at.tolist()]
+    worker.users.write_shown(dict(zip(names, encode_shown(shown, at), strict=True)), settings.shown_ttl_seconds)
+    return shown
 
 
 def _write(
@@ -178,6 +197,7 @@ def _counts(arrivals: Arrivals, folded: Fold) -> dict[str, object]:
         "n_repeated": folded.n_repeated,
         "n_replayed": folded.n_replayed,
         "n_forgotten": folded.n_forgotten,
+        "n_impressions": 0 if arrivals.impressions is None else len(arrivals.impressions.user),
         "n_users": len(arrivals.users),
     }
 

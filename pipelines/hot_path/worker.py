@@ -1,5 +1,6 @@
 """What a Python worker keeps between micro-batches: its connection and its copy of the model. Nothing of any partition."""
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -38,6 +39,11 @@ class StageSettings:
     def pace(self) -> Pace:
         """When lists are due."""
         return Pace.of(self.lists.refresh_after_interactions, self.lists.refresh_weights)
+
+    @property
+    def shown_ttl_seconds(self) -> int:
+        """How long it is of use to know what was shown."""
+        return math.ceil(self.lists.rules.fatigue_days + 1) * DAY_SECONDS
 
     def __hash__(self) -> int:
         return hash((self.redis_url, self.topic_tag))

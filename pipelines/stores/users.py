@@ -1,13 +1,13 @@
 """Profiles and lists of users in Redis."""
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from redis import Redis
 from redis.exceptions import NoScriptError
 
-from pipelines.stores.keys import list_key, list_log_key, profile_key, user_of
+from pipelines.stores.keys import list_key, list_log_key, profile_key, shown_key, user_of
 from pipelines.stores.list_log import N_LOGS
 from pipelines.stores.user_scripts import (
     PUBLISH_IF_UNCHANGED,
@@ -59,7 +59,23 @@ class UserStore:
 
     def read_profiles(self, users: Sequence[str]) -> list[bytes | None]:
         """The stored profile of each user, None where there is none."""
-        return self._client.mget([profile_key(user) for user in users]) if users else []  # type: ignore[return-value]
+        return self.read_with_shown(users, ())[0]
+
+    def read_with_shown(
+        self, users: Sequence[str], viewers: Sequence[str]
+    ) -> tuple[list[bytes | None], list[bytes | None]]:
+        """The stored profile of each of `users`, and what was shown to each of `viewers`, in one round trip."""
+        keys = [*(profile_key(user) for user in users), *(shown_key(user) for user in viewers)]
+        values: list[bytes | None] = self._client.mget(keys) if keys else []  # type: ignore[assignment]
+        return values[: len(users)], values[len(users) :]
+
+    def write_shown(self, shown: Mapping[str, bytes], ttl_seconds: int) -> None:
+        """What was shown to each user, for so long. Safe to replay: it is a value as a whole."""
+        if shown:
+            with self._client.pipeline(transaction=False) as pipe:
+                for user, value in shown.items():
+                    pipe.set(shown_key(user), value, ex=ttl_seconds)
+                pipe.execute()
 
     def write(self, states: Sequence[UserState]) -> Refusals:
         """Write `states`, but for users whose stored profile is further on or of a later generation."""
@@ -111,9 +127,11 @@ class UserStore:
         yield chunk
 
     def delete(self, users: Sequence[str]) -> None:
-        """Forget the profiles and lists of `users`. Safe to replay."""
+        """Forget the profiles and lists of `users`, and what was shown to them. Safe to replay."""
         if users:
-            self._client.delete(*[key for user in users for key in (profile_key(user), list_key(user))])
+            self._client.delete(
+                *[key for user in users for key in (profile_key(user), list_key(user), shown_key(user))]
+            )
 
     def _run(
         self,

@@ -20,6 +20,7 @@ VALUES = [
     a_value(event_id="5", **LOGIN, anonymous_id=...),
     a_value(event_id="6", **LOGIN, user_id=...),
     a_value(event_id="7", **LOGIN, anonymous_id="a" * 129),
+    a_value(event_id="8", event_type="impression", user_id="u-1"),
 ]
 
 
@@ -35,6 +36,14 @@ def test_the_hot_path_gets_interactions_and_who_logged_in(events):
         (0, "a-1", False, None, 1), (1, "u-1", True, None, 1), (3, "u-1", True, "a-1", None),
     ]  # fmt: skip
     assert to_arrivals(events).columns[:9] == to_interactions(events).columns
+
+
+def test_impressions_come_where_they_are_asked_for(events):
+    rows = to_arrivals(events, with_impressions=True).orderBy("offset").collect()
+
+    assert [(row.offset, row.user, row.visitor, row.code) for row in rows][2:] == [
+        (3, "u-1", "a-1", None), (8, "u-1", None, 0),
+    ]  # fmt: skip
 
 
 def test_the_rest_gets_interactions_alone(events):

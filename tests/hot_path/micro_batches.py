@@ -61,6 +61,12 @@ def some_logins(logins, first_offset=0, partition=0, start_s=1_570_000_000) -> p
     return rows
 
 
+def some_impressions(impressions, first_offset=0, partition=0, start_s=1_570_000_000) -> pa.RecordBatch:
+    """Rows of `to_arrivals` from (user, item, event id): each says that the item was shown to the user."""
+    rows = some_rows(impressions, first_offset, partition, start_s)
+    return rows.set_column(rows.schema.get_field_index("code"), "code", pa.array([0] * len(rows), pa.int64()))
+
+
 def hash_of(name: str) -> int:
     return int.from_bytes(name.encode().ljust(8, b"\0")[:8], "little") & (2**63 - 1)
 

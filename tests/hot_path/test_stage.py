@@ -144,17 +144,17 @@ def test_settings_that_were_sent_to_a_worker_find_what_the_last_ones_made(settin
 def rebuild_after_each_read(monkeypatch, settings, client: Redis, profiles: dict[str, bytes], rounds=1) -> None:
     """Let a rebuild put `profiles` into the store after each of the first reads, every time as a later generation."""
     store, generations = worker_for(settings).users, iter(range(1, rounds + 1))
-    read = store.read_profiles
+    read = store.read_with_shown
 
-    def read_and_be_overtaken(users):
-        values = read(users)
+    def read_and_be_overtaken(users, viewers):
+        values = read(users, viewers)
         if generation := next(generations, None):
             for user, profile in profiles.items():
                 rebuilt = replace(decode([profile]), generation=np.array([generation]))
                 client.set(profile_key(user), encode(rebuilt, np.array([0]))[0])
         return values
 
-    monkeypatch.setattr(store, "read_profiles", read_and_be_overtaken)
+    monkeypatch.setattr(store, "read_with_shown", read_and_be_overtaken)
 
 
 def test_a_profile_that_was_rebuilt_meanwhile_is_folded_into_not_overwritten(settings, redis_client, monkeypatch):
