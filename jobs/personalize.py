@@ -59,7 +59,14 @@ def main(config: Config, once: bool) -> None:
     FeaturesVersionStore(client).claim(online.version)
     topic_tag = describe_topic(config.kafka).tag
     settings = StageSettings(
-        redis_url, topic_tag, config.profile, config.lists, config.model, online, application=uuid.uuid4().hex
+        redis_url,
+        topic_tag,
+        config.profile,
+        config.lists,
+        config.model,
+        online,
+        application=uuid.uuid4().hex,
+        category_separator=config.catalogue.category_separator,
     )
     topic_format = TopicFormat(config.kafka)
     spark = job_session(JOB)

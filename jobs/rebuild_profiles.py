@@ -97,7 +97,16 @@ def main(config: Config, wait_seconds: float, with_tables: bool, **wanted: Any) 
     config, asked = with_running_servers(config), Wanted(**wanted)
     definitions = load_definitions(config.features.definitions)
     online, topic = definitions.online(), describe_topic(config.kafka)
-    settings = StageSettings(str(config.redis.url), topic.tag, config.profile, config.lists, config.model, online)
+    separator = config.catalogue.category_separator
+    settings = StageSettings(
+        str(config.redis.url),
+        topic.tag,
+        config.profile,
+        config.lists,
+        config.model,
+        online,
+        category_separator=separator,
+    )
     client = connect(settings.redis_url)
     version = FeaturesVersionStore(client)
     is_new_version = version.read() != online.version

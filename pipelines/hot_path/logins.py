@@ -118,5 +118,5 @@ def _list_of(settings: StageSettings, worker: Worker, ranker: Ranker, user: Prof
     """A list of the one in `user`, named after the event of another partition that made it due; None: nothing to rank."""
     due, context = np.ones(1, np.bool_), np.zeros((1, len(settings.model.context_fields)), np.uint64)
     list_ids = [f"{settings.topic_tag:x}-{event}-login"]
-    lists = dict(ranked_lists(settings, worker.model_version, ranker, user, due, context, list_ids))
+    lists = dict(ranked_lists(settings, worker.model_version, ranker, user, due, context, list_ids, worker.shop))
     return lists.get(0)

@@ -27,9 +27,12 @@ class ModelCopy:
         self.model: Ranker = empty(config)
         self.state = LearningState(examples_per_task=config.max_examples_per_second)
 
-    def catch_up(self) -> None:
-        """Take in what was published since. Does nothing while nothing is."""
-        lineage = self._store.lineage()
+    def catch_up(self, lineage: str | None = None) -> None:
+        """Take in what was published since. Does nothing while nothing is.
+
+        lineage: the one in use, where somebody has read it just now.
+        """
+        lineage = lineage or self._store.lineage()
         if lineage is None or (lineage != self.lineage and not self._load(lineage)):
             return
         for step in self._store.read_patches(lineage, self.batch_id):

@@ -57,7 +57,7 @@ def _asked(
 ) -> Asked:
     histories = _histories(profiles, users, context)
     seeds = np.array([zlib.crc32(list_id.encode()) for list_id in list_ids], np.uint64)
-    return Asked(histories, _doings(maker.shop.assortment, histories), seeds, now_s)
+    return Asked(histories, _doings(maker.shop.assortment, histories, profiles, users), seeds, now_s)
 
 
 def _documents(
@@ -91,20 +91,25 @@ def _reasons(made: MadeLists, n: int) -> dict[int, dict[str, list[int]]]:
 
 
 def _histories(profiles: Profiles, users: Ints, context: Words) -> Histories:
-    row = np.full(len(profiles.length), -1, np.int64)
-    row[users] = np.arange(len(users))
-    owner = row[profiles.owner]
-    own = owner >= 0
-    return Histories(
-        len(users), owner[own], profiles.key[own], profiles.item[own], profiles.as_of_s[users], context[users]
-    )
+    owner, own = _of_users(users, len(profiles.length), profiles.length)
+    return Histories(len(users), owner, profiles.key[own], profiles.item[own], profiles.as_of_s[users], context[users])
 
 
-def _doings(assortment: Assortment, histories: Histories) -> Doings:
+def _doings(assortment: Assortment, histories: Histories, profiles: Profiles, users: Ints) -> Doings:
     """What the profiles say of items that are in the assortment."""
-    place = assortment.find(histories.item)
+    place, none = assortment.find(histories.item), np.empty(0, np.int64)
     known = place >= 0
-    none = np.empty(0, np.int64)
-    return Doings(
-        histories.n_users, histories.user[known], place[known], histories.key[known], none, none, none, none, none, none
-    )
+    did = (histories.user[known], place[known], histories.key[known])
+    buyer, bought = _of_users(users, len(profiles.length), profiles.bought_length)
+    bought_place = assortment.find(profiles.bought_item[bought])
+    met = bought_place >= 0
+    return Doings(len(users), *did, buyer[met], bought_place[met], none, none, none, none)
+
+
+def _of_users(users: Ints, n_users: int, length: Ints) -> tuple[Ints, Flags]:
+    """Of what lies flat, user by user: which of `users` each kept row is of, and which rows are kept."""
+    row = np.full(n_users, -1, np.int64)
+    row[users] = np.arange(len(users))
+    owner = np.repeat(row, length)
+    own = owner >= 0
+    return owner[own], own

@@ -133,7 +133,8 @@ def _states(
 ) -> list[UserState]:
     due = ~live.is_known & made.is_known
     unknown = np.zeros((len(users), len(settings.model.context_fields)), np.uint64)
-    lists = dict(ranked_lists(settings, worker.model_version, worker.current_model(), made, due, unknown))
+    model = worker.current_model()
+    lists = dict(ranked_lists(settings, worker.model_version, model, made, due, unknown, shop=worker.shop))
     written = encode(made, changed)
     return [
         UserState(users[i], profile, lists.get(i), "rebuild")

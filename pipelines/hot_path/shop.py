@@ -23,10 +23,11 @@ class Shop:
         self._trials = Trials.none()
         self._aligned: _Aligned | None = None
 
-    def follow(self, catalogue: CatalogueArrays, trials: Trials) -> None:
-        """Go on with what is known now."""
-        if catalogue is not self._catalogue or trials is not self._trials:
-            self._catalogue, self._trials, self._aligned = catalogue, trials, None
+    def follow(self, catalogue: CatalogueArrays | None = None, trials: Trials | None = None) -> None:
+        """Go on with what is known now; of what is not given, with what was."""
+        self._catalogue = self._catalogue if catalogue is None else catalogue
+        self._trials = self._trials if trials is None else trials
+        self._aligned = None
 
     def list_maker(self, ranker: Ranker, now_s: float) -> ListMaker:
         """What makes lists of the items of `ranker` at `now_s`, epoch seconds."""

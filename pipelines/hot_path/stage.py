@@ -174,7 +174,7 @@ def _lists(
         return {}
     ranker = model.with_items(arrivals.facts, folded.timeline)
     context = arrivals.newest_context(len(due))
-    return dict(ranked_lists(settings, worker.model_version, ranker, folded.profiles, due, context))
+    return dict(ranked_lists(settings, worker.model_version, ranker, folded.profiles, due, context, shop=worker.shop))
 
 
 def _figures(gradient: Gradient, evaluated: Evaluated) -> dict[str, object]:

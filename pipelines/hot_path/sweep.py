@@ -56,7 +56,7 @@ def _make_lists(
     due = profiles.is_known
     context = np.zeros((len(users), len(settings.model.context_fields)), np.uint64)
     ids = _list_ids(settings, profiles, kind, now_ms)
-    lists = dict(ranked_lists(settings, worker.model_version, model, profiles, due, context, ids))
+    lists = dict(ranked_lists(settings, worker.model_version, model, profiles, due, context, ids, worker.shop))
     states = [
         UserState(users[i], stored[i] or b"", document, cause_of(kind, old[i], worker.model_version))
         for i, document in lists.items()

@@ -1,4 +1,4 @@
-"""What a Python worker keeps between micro-batches: its connection and its copy of the model. Nothing of any partition."""
+"""What a Python worker keeps between micro-batches: connection, copies of model and catalogue. Nothing of any partition."""
 
 import math
 from dataclasses import dataclass
@@ -7,13 +7,16 @@ from functools import lru_cache
 from pipelines.features.online import OnlineSums
 from pipelines.hot_path.model_copy import ModelCopy
 from pipelines.hot_path.shared_model import SharedModel
+from pipelines.hot_path.shop import Shop
 from pipelines.list_sections import ListsConfig
 from pipelines.lists.refresh import Pace
 from pipelines.model_sections import ModelConfig
 from pipelines.models.ranker import Ranker
 from pipelines.sections import ProfileConfig
+from pipelines.stores.catalogue_copy import CatalogueCopy
 from pipelines.stores.connection import connect
 from pipelines.stores.due import DueStore
+from pipelines.stores.heads import read_heads
 from pipelines.stores.list_log import MAX_LOGGED
 from pipelines.stores.model import ModelStore
 from pipelines.stores.rebuild_progress import RebuildProgress
@@ -50,10 +53,10 @@ class StageSettings:
 
 
 class Worker:
-    """The stores of one process, and a model that follows what the driver publishes."""
+    """The stores of one process, a model that follows what the driver publishes, and a shop that follows its catalogue."""
 
     def __init__(self, settings: StageSettings) -> None:
-        client = connect(settings.redis_url)
+        self._client = client = connect(settings.redis_url)
         self.users = UserStore(
             client,
             profile_ttl_seconds=settings.profile.ttl_days * DAY_SECONDS,
@@ -62,7 +65,9 @@ class Worker:
         )
         self.due = DueStore(client)
         self.rebuild_progress = RebuildProgress(client)
+        self.shop = Shop(settings.lists, settings.category_separator)
         self._copy = ModelCopy(ModelStore(client), settings.model, shared_model(settings))
+        self._catalogue = CatalogueCopy(client)
 
     @property
     def model_version(self) -> str:
@@ -76,8 +81,11 @@ class Worker:
         return self._copy.state.examples_per_task
 
     def current_model(self) -> Ranker:
-        """The model with every patch published so far."""
-        self._copy.catch_up()
+        """The model with every patch published so far; the shop follows its catalogue at once."""
+        heads = read_heads(self._client)
+        self._copy.catch_up(heads.lineage)
+        if self._catalogue.catch_up(heads.catalogue_version):
+            self.shop.follow(self._catalogue.arrays())
         return self._copy.model
 
 
