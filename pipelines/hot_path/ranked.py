@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from pipelines.features.profile import Flags, Ints, Profiles, Words
+from pipelines.features.shown import Shown
 from pipelines.hot_path.shop import Shop
 from pipelines.hot_path.worker import StageSettings
 from pipelines.lists.assortment import Assortment
@@ -27,11 +28,13 @@ def ranked_lists(
     context: Words,
     list_ids: list[str] | None = None,
     shop: Shop | None = None,
+    shown: Shown | None = None,
 ) -> Iterator[tuple[int, bytes]]:
     """(Index of the user, document) of each due user; nothing while there is no item to rank.
 
     due: (U,), U users as in `profiles`; context: (U, F), 0 where it is not known; list_ids: of all U, where the newest mark
-    in a profile does not name what made it due; shop: the worker's; without it, no catalogue is known.
+    in a profile does not name what made it due; shop: the worker's; without it, no catalogue is known; shown: to all U and maybe
+    others behind them; without it, no item counts as shown too often.
     """
     if not ranker.n_items:
         return
@@ -41,7 +44,7 @@ def ranked_lists(
         now_ms = time.time_ns() // 1_000_000
         ids = [list_ids[user] for user in users.tolist()] if list_ids else event_ids(settings, profiles, users)
         maker = shop.list_maker(ranker, now_ms / 1_000)
-        made = maker.make(_asked(maker, profiles, users, context, ids, now_ms / 1_000))
+        made = maker.make(_asked(maker, profiles, users, context, ids, shown, now_ms / 1_000))
         yield from zip(users.tolist(), _documents(maker, made, now_ms, model_version, ids), strict=True)
 
 
@@ -53,11 +56,18 @@ def event_ids(settings: StageSettings, profiles: Profiles, users: Ints) -> list[
 
 
 def _asked(
-    maker: ListMaker, profiles: Profiles, users: Ints, context: Words, list_ids: list[str], now_s: float
+    maker: ListMaker,
+    profiles: Profiles,
+    users: Ints,
+    context: Words,
+    list_ids: list[str],
+    shown: Shown | None,
+    now_s: float,
 ) -> Asked:
     histories = _histories(profiles, users, context)
     seeds = np.array([zlib.crc32(list_id.encode()) for list_id in list_ids], np.uint64)
-    return Asked(histories, _doings(maker.shop.assortment, histories, profiles, users), seeds, now_s)
+    shown = Shown.none(len(profiles.length)) if shown is None else shown
+    return Asked(histories, _doings(maker.shop.assortment, histories, profiles, users, shown), seeds, now_s)
 
 
 def _documents(
@@ -95,15 +105,19 @@ def _histories(profiles: Profiles, users: Ints, context: Words) -> Histories:
     return Histories(len(users), owner, profiles.key[own], profiles.item[own], profiles.as_of_s[users], context[users])
 
 
-def _doings(assortment: Assortment, histories: Histories, profiles: Profiles, users: Ints) -> Doings:
+def _doings(assortment: Assortment, histories: Histories, profiles: Profiles, users: Ints, shown: Shown) -> Doings:
     """What the profiles say of items that are in the assortment."""
-    place, none = assortment.find(histories.item), np.empty(0, np.int64)
+    place = assortment.find(histories.item)
     known = place >= 0
     did = (histories.user[known], place[known], histories.key[known])
     buyer, bought = _of_users(users, len(profiles.length), profiles.bought_length)
     bought_place = assortment.find(profiles.bought_item[bought])
     met = bought_place >= 0
-    return Doings(len(users), *did, buyer[met], bought_place[met], none, none, none, none)
+    viewer, seen = _of_users(users, len(shown.length), shown.length)
+    seen_place = assortment.find_low_bits(shown.item[seen])
+    here = seen_place >= 0
+    were_shown = (viewer[here], seen_place[here], shown.count[seen][here], shown.last_s[seen][here])
+    return Doings(len(users), *did, buyer[met], bought_place[met], *were_shown)
 
 
 def _of_users(users: Ints, n_users: int, length: Ints) -> tuple[Ints, Flags]:

@@ -70,7 +70,7 @@ def personalize_partition(
     watch.lap("read")
 
     folded = _folded(settings, before, arrivals)
-    _fold_shown(settings, worker, arrivals, shown_values)
+    shown = _fold_shown(settings, worker, arrivals, shown_values)
     watch.lap("fold")
 
     to_learn = TrainingBatch(folded.timeline, arrivals.context_at(folded.arrival), arrivals.facts, worker.max_examples)
@@ -80,7 +80,7 @@ def personalize_partition(
     watch.lap("learn")
 
     due = folded.changed & folded.due
-    lists = _lists(settings, worker, model, arrivals, folded, due)
+    lists = _lists(settings, worker, model, arrivals, folded, due, shown)
     watch.lap("score")
 
     _note_waiting(settings, worker, arrivals.users, folded.changed & ~due)
@@ -167,14 +167,26 @@ def _write_overtaken(
 
 
 def _lists(
-    settings: StageSettings, worker: Worker, model: Ranker, arrivals: Arrivals, folded: Fold, due: Flags
+    settings: StageSettings,
+    worker: Worker,
+    model: Ranker,
+    arrivals: Arrivals,
+    folded: Fold,
+    due: Flags,
+    shown: Shown | None = None,
 ) -> dict[int, bytes]:
-    """The lists of the users that are due; items that came just now are ranked with the others."""
+    """The lists of the users that are due; items that came just now are ranked with the others.
+
+    shown: without it, no item counts as shown too often.
+    """
     if not due.any():
         return {}
     ranker = model.with_items(arrivals.facts, folded.timeline)
     context = arrivals.newest_context(len(due))
-    return dict(ranked_lists(settings, worker.model_version, ranker, folded.profiles, due, context, shop=worker.shop))
+    ranked = ranked_lists(
+        settings, worker.model_version, ranker, folded.profiles, due, context, shop=worker.shop, shown=shown
+    )
+    return dict(ranked)
 
 
 def _figures(gradient: Gradient, evaluated: Evaluated) -> dict[str, object]:

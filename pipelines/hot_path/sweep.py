@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.features.profile import Ints, Profiles, decode
+from pipelines.features.shown import decode_shown
 from pipelines.hot_path.ranked import event_ids, ranked_lists
 from pipelines.hot_path.worker import StageSettings, Worker
 from pipelines.lists.document import PublishedList
@@ -51,12 +52,14 @@ def _make_lists(
     settings: StageSettings, worker: Worker, kind: Kind, users: list[str], now_ms: int
 ) -> tuple[list[str], int]:
     """The users who have no new list for now, and how many lists were published."""
-    model, stored, old = worker.current_model(), worker.users.read_profiles(users), worker.users.read_lists(users)
+    model, old = worker.current_model(), worker.users.read_lists(users)
+    stored, shown_values = worker.users.read_with_shown(users, users)
     profiles = decode(stored)
     due = profiles.is_known
     context = np.zeros((len(users), len(settings.model.context_fields)), np.uint64)
     ids = _list_ids(settings, profiles, kind, now_ms)
-    lists = dict(ranked_lists(settings, worker.model_version, model, profiles, due, context, ids, worker.shop))
+    shown = decode_shown(shown_values)
+    lists = dict(ranked_lists(settings, worker.model_version, model, profiles, due, context, ids, worker.shop, shown))
     states = [
         UserState(users[i], stored[i] or b"", document, cause_of(kind, old[i], worker.model_version))
         for i, document in lists.items()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pipelines.catalogue.arrays import CatalogueArrays, text_hash, text_hashes
 from pipelines.catalogue.item import is_within
 from pipelines.features.profile import Flags, Floats, Ints, Words
+from pipelines.features.shown import ITEM_MASK
 from pipelines.list_sections import Matching
 from pipelines.models.items import ItemIndex
 from pipelines.models.ranker import ItemFacts
@@ -74,6 +75,14 @@ class Assortment:
         """Place of each item hash, −1 where there is none."""
         return self._index.find(item)
 
+    def find_low_bits(self, item: Words) -> Ints:
+        """Place of each item by the bits of its hash that features/shown.py keeps; of two that share them, of the first."""
+        if not len(self):
+            return np.full(len(item), -1, np.int64)
+        low, place = self._low_bits
+        row = np.minimum(np.searchsorted(low, item), len(low) - 1)
+        return np.where(low[row] == item, place[row], -1)
+
     def place_of(self, item_id: str) -> int:
         """Place of an item by its id, −1 where there is none."""
         return int(self.find(np.array([text_hash(item_id)], np.uint64))[0])
@@ -100,6 +109,12 @@ class Assortment:
 
     def _is_in(self, path: str, categories: Sequence[str]) -> bool:
         return any(is_within(path, category, self.separator) for category in categories)
+
+    @cached_property
+    def _low_bits(self) -> tuple[Words, Ints]:
+        low = self.item & ITEM_MASK
+        order = np.argsort(low, kind="stable")
+        return low[order], order
 
     @cached_property
     def _index(self) -> ItemIndex:

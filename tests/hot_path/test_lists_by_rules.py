@@ -27,10 +27,10 @@ ITEMS = [
 NAMES = [item.item_id for item in ITEMS[:-1]]
 
 
-def rows(*did: tuple[str, str, str], first_offset: int = 0) -> pa.RecordBatch:
+def rows(*did: tuple[str, str, str], first_offset: int = 0, start_s: int = START_S) -> pa.RecordBatch:
     """(user, event type, item), a second apart."""
     numbered = [(user, item, first_offset + number) for number, (user, _, item) in enumerate(did)]
-    batch = some_rows(numbered, first_offset, start_s=START_S)
+    batch = some_rows(numbered, first_offset, start_s=start_s)
     hashes = np.array([text_hash(item) for _, _, item in did], np.uint64).view(np.int64)
     codes = [INTERACTION_CODES[kind] for _, kind, _ in did]
     for name, values in (("item_hash", hashes), ("code", codes)):
@@ -114,6 +114,18 @@ def test_a_purchase_below_the_ring_is_still_known(settings, shop):
     run(settings, 1, rows(("u", "purchase", "shoe"), *[("u", "click", "hat")] * 6, first_offset=100))
 
     assert "shoe" not in shown_to(shop, "u")
+
+
+@pytest.mark.parametrize(("times", "is_tired"), [(9, False), (10, True)], ids=str)
+def test_what_was_shown_too_often_rests_for_a_while(settings, shop, times, is_tired):
+    start_s = int(np.datetime64("now", "s").astype(np.int64)) - 3_600
+    shown = rows(*[("u", "click", "hat")] * times, first_offset=100, start_s=start_s)
+    impressions = shown.set_column(shown.schema.get_field_index("code"), "code", pa.array([0] * times, pa.int64()))
+    run(settings, 1, impressions)
+
+    run(settings, 2, rows(("u", "click", "shoe"), first_offset=200, start_s=start_s))
+
+    assert ("hat" not in shown_to(shop, "u")) is is_tired
 
 
 def test_an_item_that_nobody_looked_at_yet_is_tried(settings, shop):

@@ -120,14 +120,14 @@ def test_a_profile_that_moved_on_keeps_its_list_and_is_due_again(settings, clock
     moved = decode([redis_client.get(profile_key("u1"))])
     (further,) = encode(replace(moved, n_interactions=np.array([2])), np.array([0]))
     worker = Worker(settings)
-    read = worker.users.read_profiles
+    read = worker.users.read_with_shown
 
-    def read_before_somebody_writes(users):
-        stored = read(users)
+    def read_before_somebody_writes(users, viewers):
+        stored = read(users, viewers)
         redis_client.set(profile_key("u1"), further)
         return stored
 
-    monkeypatch.setattr(worker.users, "read_profiles", read_before_somebody_writes)
+    monkeypatch.setattr(worker.users, "read_with_shown", read_before_somebody_writes)
     now_ms = clock.ms + 10 * MINUTE_MS
 
     assert sweep_shard(settings, worker, "due", shard_of("u1"), now_ms, 100) == SweepReport(1, 0, 1)
