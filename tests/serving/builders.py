@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from pipelines.catalogue.item import CatalogueItem
 from pipelines.http.keys import Keys
@@ -186,6 +186,17 @@ async def call(app: Any, method: str, path: str, query: str, headers: dict[str, 
     return Answer(start["status"], named, b"".join(part.get("body", b"") for part in bodies))
 
 
+def start_and_end(shop: Shop) -> None:
+    """As a server does around all requests: what is done beside the answers is done once."""
+
+    async def run() -> None:
+        async with shop.app.router.lifespan_context(shop.app):
+            for _ in range(50):  # turns of the loop
+                await asyncio.sleep(0)
+
+    asyncio.run(run())
+
+
 def an_item(item_id: str, **facts: Any) -> CatalogueItem:
     return CatalogueItem(item_id, **facts)
 
@@ -195,8 +206,6 @@ def sold_out(item_id: str, **facts: Any) -> CatalogueItem:
 
 
 def _scope(method: str, path: str, query: str, headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:
-    from urllib.parse import unquote
-
     return {
         "type": "http",
         "asgi": {"version": "3.0"},

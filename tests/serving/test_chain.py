@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.stores.keys import rank_key
 from pipelines.stores.serving_mode import ServingMode
-from tests.serving.builders import HOUR_MS, Shop, an_item, sold_out
+from tests.serving.builders import HOUR_MS, Shop, an_item, sold_out, start_and_end
 
 
 def test_a_list_of_ones_own_has_all_that_is_known_of_it(shop):
@@ -41,7 +41,7 @@ def test_fallbacks_come_in_order_until_the_list_is_full(tmp_path):
     shop.contact.ranks[rank_key("trending")] = ["of-now"]
     shop.static_file.write_text(json.dumps({"items": ["of-file", "own"]}))
     shop.get("/readyz")
-    read_static_file(shop)
+    start_and_end(shop)
 
     answer = shop.list(n=8, country="DE", device="mobile")
 
@@ -58,17 +58,6 @@ def test_fallbacks_come_in_order_until_the_list_is_full(tmp_path):
     assert [told["rank"] for told in answer.json["items"]] == list(range(7))
     assert answer.json["source"] == "personal" and answer.json["list_id"] == "list-of-u1"
     assert shop.list(n=3, country="DE", device="mobile").items == ["own", "of-country", "of-device"]
-
-
-def read_static_file(shop: Shop) -> None:
-    """As the service does when it starts."""
-    import asyncio
-
-    async def start() -> None:
-        async with shop.app.router.lifespan_context(shop.app):
-            pass
-
-    asyncio.run(start())
 
 
 @pytest.mark.parametrize(
@@ -130,7 +119,7 @@ def test_spare_items_move_up_and_the_list_is_asked_for_again(shop):
 
     assert shop.list().items == ["a", "c", "d", "e"]
     assert shop.list(n=6).items == ["a", "c", "d", "e", "f"]
-    read_static_file(shop)  # what waits is handed over
+    start_and_end(shop)  # what waits is handed over
     assert shop.due.asked == ["u1"]  # once, though it was read twice
     assert shop.metric("filtered_items_total") == 3
 
@@ -138,7 +127,7 @@ def test_spare_items_move_up_and_the_list_is_asked_for_again(shop):
 def test_a_whole_list_is_not_asked_for_again(shop):
     shop.has_list("u1", ["a", "b", "c", "d"])
     shop.list(category="Shoes")
-    read_static_file(shop)
+    start_and_end(shop)
 
     assert shop.due.asked == []
 
@@ -171,7 +160,7 @@ def test_what_may_not_be_shown_comes_from_no_source(shop, source):
         shop.has_fallback(source, ["gone", "fine"])
     shop.contact.ranks[rank_key("trending")] = ["gone", "fine"] if source == "rank" else []
     shop.static_file.write_text(json.dumps({"items": ["gone", "fine"] if source == "file" else []}))
-    read_static_file(shop)
+    start_and_end(shop)
     shop.hears_of(sold_out("gone"))
 
     answer = shop.list(n=10, country="DE")
