@@ -170,7 +170,9 @@ class Shop:
         return sum(float(line.split()[-1]) for line in lines if line.partition("{")[0].split(" ")[0] == name)
 
 
-async def call(app: Any, method: str, path: str, query: str, headers: dict[str, str], body: bytes = b"") -> Answer:
+async def call(
+    app: Any, method: str, path: str, query: str | bytes, headers: dict[str, str], body: bytes = b""
+) -> Answer:
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
@@ -205,7 +207,7 @@ def sold_out(item_id: str, **facts: Any) -> CatalogueItem:
     return CatalogueItem(item_id, in_stock=False, **facts)
 
 
-def _scope(method: str, path: str, query: str, headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:
+def _scope(method: str, path: str, query: str | bytes, headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:
     return {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -215,7 +217,7 @@ def _scope(method: str, path: str, query: str, headers: list[tuple[bytes, bytes]
         "path": unquote(path),
         "raw_path": path.encode(),
         "root_path": "",
-        "query_string": query.encode(),
+        "query_string": query.encode() if isinstance(query, str) else query,
         "headers": headers,
         "client": ("203.0.113.77", 4711),
         "server": ("127.0.0.1", 80),
