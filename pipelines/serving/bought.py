@@ -25,7 +25,7 @@ def bought_items(profile: bytes | None, rules: RulesConfig) -> frozenset[int]:
         return frozenset()
     code, kept = key_code(read.key), []
     if rules.exclude_purchased:
-        kept.append(read.item[code == _PURCHASE])
+        kept += [read.item[code == _PURCHASE], read.bought_item]
     if rules.exclude_in_cart:
         kept.append(_in_cart(code, read.item))
     return frozenset(np.concatenate(kept).tolist())

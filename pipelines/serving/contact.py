@@ -21,7 +21,7 @@ from pipelines.serving.metrics import Metrics
 from pipelines.stores.keys import SERVING_MODE
 
 MAX_KEYS = 400  # in one MGET: it blocks the server for less than a millisecond
-MAX_CONNECTIONS = 8
+MAX_CONNECTIONS = 4  # one for the reads, one for a probe, the others for what is no MGET
 FAILURES = 2  # in a row, then nobody waits for Redis until it answers a probe
 
 Value = bytes | None
@@ -46,6 +46,7 @@ class Contact:
         self._waiting: list[tuple[Sequence[str], asyncio.Future[list[Value]]]] = []
         self._reading: asyncio.Task[None] | None = None
         self._probing: asyncio.Task[None] | None = None
+        self._calling = asyncio.Semaphore(MAX_CONNECTIONS - 2)
         self._n_failed = 0
         self.away_since_s: float | None = None  # of the monotonic clock; None: it answers
 
@@ -67,7 +68,8 @@ class Contact:
         """What any other command answers. Raises AwayError."""
         if self.away_since_s is not None:
             raise AwayError("Redis does not answer")
-        return await self._ask(*command)
+        async with self._calling:
+            return await self._ask(*command)
 
     async def close(self) -> None:
         for task in (self._reading, self._probing):

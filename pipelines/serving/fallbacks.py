@@ -1,5 +1,6 @@
 """Lists for whoever has none of their own, remembered for some seconds: they are the same for everybody."""
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ class Fallbacks:
     ) -> None:
         self._contact, self._seconds, self._metrics, self._clock_s = contact, seconds, metrics, clock_s
         self._known: Recent[str, _Known] = Recent(_KNOWN)
+        self._reading_trending = asyncio.Lock()
 
     @property
     def segments(self) -> list[str]:
@@ -68,8 +70,11 @@ class Fallbacks:
 
     async def read_trending(self) -> None:
         """Bring the rank up to date, unless it is. It is no value for MGET, so it is read alone."""
-        if self._is_fresh(TRENDING):
-            return
+        async with self._reading_trending:  # for all who want it now
+            if not self._is_fresh(TRENDING):
+                await self._read_trending()
+
+    async def _read_trending(self) -> None:
         try:
             members = await self._contact.call(("ZRANGE", rank_key(TRENDING), 0, _OF_RANK - 1, "REV"))
             about = await self._contact.read([rank_about_key(TRENDING)])

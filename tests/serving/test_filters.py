@@ -113,6 +113,15 @@ def test_what_a_user_bought_does_not_come_back_by_a_fallback(tmp_path, rules, ex
     assert shop.list("u2").items == EVERY[:4]
 
 
+def test_what_was_bought_long_ago_stays_out_too(shop):
+    shop.contact.values.pop("list:{u1}")
+    shop.has_fallback("all", ["boot", "mug"])
+    looks = [("mug", "product_view")] * 20
+    shop.has_profile("u1", a_profile([("boot", "purchase"), *looks], ring_size=8))  # below the ring
+
+    assert shop.list().items == ["mug"]
+
+
 def test_while_redis_is_away_what_was_known_to_be_bought_stays_out(shop):
     shop.has_fallback("all", ["boot", "sandal", "mug"])
     shop.contact.values.pop("list:{u1}")
