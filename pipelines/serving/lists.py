@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from pipelines.list_sections import CatalogueConfig, ListsConfig, ServingConfig
 from pipelines.serving.asking import Asking
-from pipelines.serving.bought import bought_items, is_one_of
+from pipelines.serving.bought import Bought, Hashes, is_one_of
 from pipelines.serving.chain import HOUR_MS, Answer, Fallback, age_ms
 from pipelines.serving.contact import AwayError, Contact
 from pipelines.serving.fallbacks import ALL, TRENDING, Fallbacks
@@ -14,7 +14,6 @@ from pipelines.serving.following import Following
 from pipelines.serving.metrics import Metrics
 from pipelines.serving.query import ListQuery
 from pipelines.serving.reading import Found, Reader
-from pipelines.serving.recent import Recent
 from pipelines.serving.sieve import Sieve
 from pipelines.serving.similar import SimilarItems
 from pipelines.serving.static_file import StaticFile
@@ -60,7 +59,7 @@ class ListMaker:
     ) -> None:
         self._parts, self._lists, self._separator, self.now_ms = parts, lists, catalogue.category_separator, now_ms
         self._fresh_ms, self._limit_ms = serving.fresh_hours * HOUR_MS, serving.hard_limit_hours * HOUR_MS
-        self._bought: Recent[str, frozenset[int]] = Recent(serving.remembered_lists)
+        self._bought = Bought(lists.rules, serving.remembered_lists)
 
     async def list_for(self, user: str, query: ListQuery) -> Answer:
         """The user's list."""
@@ -155,20 +154,17 @@ class ListMaker:
                 self._add(one, self._parts.fallbacks.of([TRENDING]))
                 self._add(one, self._parts.static_file.of(names))
 
-    async def _read(self, lacking: Sequence[_Started], segments: Sequence[str]) -> dict[str, frozenset[int]]:
+    async def _read(self, lacking: Sequence[_Started], segments: Sequence[str]) -> dict[str, Hashes]:
         """Bring the lists of `segments` up to date; gives what each user bought."""
-        parts, rules = self._parts, self._lists.rules
-        users = [one.user for one in lacking if one.user] if rules.exclude_purchased or rules.exclude_in_cart else []
+        parts = self._parts
+        users = list(dict.fromkeys(one.user for one in lacking if one.user)) if self._bought.is_asked_for else []
         keys = parts.fallbacks.keys(segments)
         try:
             values = await parts.contact.read([*map(profile_key, users), *keys]) if users or keys else []
         except AwayError:
-            return {user: self._bought.get(user) or frozenset() for user in users}
+            return self._bought.known(users)
         parts.fallbacks.learn(dict(zip(keys, values[len(users) :], strict=True)))
-        bought = {user: bought_items(profile, rules) for user, profile in zip(users, values, strict=False)}
-        for user, hashes in bought.items():
-            self._bought.put(user, hashes)
-        return bought
+        return self._bought.learn(users, values[: len(users)])
 
     def _segments(self, answer: Answer, query: ListQuery) -> list[str]:
         of_visitor = [("country", query.country), ("device", query.device)]

@@ -103,13 +103,13 @@ class Flips:
             updated_ms += 1
             for n in dice.sample(range(N_ITEMS), 8):
                 item = item_id(n)
-                if item in self.gone_since and dice.random() < 0.4:
+                if item in self.gone_since and dice.random() < 0.9:
                     del self.gone_since[item]  # from now on it may be shown
                     store.write([an_item(n, updated_ms, is_available=True)])
                     if n in held:
                         store.release(item)
                         held.discard(n)
-                elif item not in self.gone_since:
+                elif item not in self.gone_since and dice.random() < 0.4:
                     kind = dice.choice(["sold out", "hidden", "held"])
                     if kind == "held":
                         store.hold(item, Hold("recalled", 1))
@@ -117,8 +117,10 @@ class Flips:
                     else:
                         store.write([an_item(n, updated_ms, is_available=False, is_hidden=kind == "hidden")])
                     self.gone_since[item] = time.monotonic()
+                else:
+                    continue
                 self.n_flips += 1
-            self._stopped.wait(0.002)
+            self._stopped.wait(0.01)
 
     def stop(self) -> None:
         self._stopped.set()
