@@ -31,4 +31,5 @@ def seek_renewals(worker: Worker, since_s: int) -> dict[str, object]:
 
 def _is_outdated(worker: Worker, document: bytes) -> bool:
     published = PublishedList.from_json(document)
-    return registered_version(published.model) != registered_version(worker.model_version)
+    is_other = registered_version(published.model) != registered_version(worker.model_version)
+    return is_other or worker.is_any_gone(published.items)

@@ -61,8 +61,7 @@ def _make_lists(
     shown = decode_shown(shown_values)
     lists = dict(ranked_lists(settings, worker.model_version, model, profiles, due, context, ids, worker.shop, shown))
     states = [
-        UserState(users[i], stored[i] or b"", document, cause_of(kind, old[i], worker.model_version))
-        for i, document in lists.items()
+        UserState(users[i], stored[i] or b"", document, _cause(worker, kind, old[i])) for i, document in lists.items()
     ]
     refused = worker.users.publish(states)
     listless = [users[i] for i in np.flatnonzero(due) if i not in lists]  # there is no model yet
@@ -75,12 +74,15 @@ def _list_ids(settings: StageSettings, profiles: Profiles, kind: Kind, now_ms: i
     return [f"{name}-{kind}-{now_ms // 1000}" for name in event_ids(settings, profiles, everyone)]
 
 
-def cause_of(kind: Kind, document: bytes | None, model_version: str) -> str:
+def _cause(worker: Worker, kind: Kind, document: bytes | None) -> str:
     """Why the list is made: as the table `lists` has it."""
-    if kind == "due" or document is None:
+    if document is None:
         return "time"
-    made_by = registered_version(PublishedList.from_json(document).model)
-    return "unavailable" if made_by == registered_version(model_version) else "champion"
+    published = PublishedList.from_json(document)
+    if worker.is_any_gone(published.items):
+        return "unavailable"
+    is_other = registered_version(published.model) != registered_version(worker.model_version)
+    return "champion" if kind == "renewal" and is_other else "time"
 
 
 def registered_version(model: str) -> str:

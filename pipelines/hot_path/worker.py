@@ -1,6 +1,7 @@
 """What a Python worker keeps between micro-batches: connection, copies of model and catalogue. Nothing of any partition."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -79,6 +80,10 @@ class Worker:
     def max_examples(self) -> int:
         """How much to learn from in this micro-batch, at most."""
         return self._copy.state.examples_per_task
+
+    def is_any_gone(self, items: Sequence[str]) -> bool:
+        """Whether one of the items may not be shown any more, as of the last `current_model`."""
+        return any(self._catalogue.is_unavailable(item) for item in items)
 
     def current_model(self) -> Ranker:
         """The model with every patch published so far; the shop follows its catalogue at once."""

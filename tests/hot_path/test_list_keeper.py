@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
+from pipelines.catalogue.item import CatalogueItem
 from pipelines.hot_path.list_keeper import ListKeeper, shared_out
 from pipelines.hot_path.versions import Promoted
 from pipelines.hot_path.worker import StageSettings, worker_for
@@ -13,6 +14,7 @@ from pipelines.list_sections import ListsConfig
 from pipelines.model_sections import ModelConfig
 from pipelines.sections import ProfileConfig
 from pipelines.sinks.lists import ListTable
+from pipelines.stores.catalogue import CatalogueStore
 from pipelines.stores.due import DueStore
 from pipelines.stores.list_log import ListLog
 from pipelines.stores.renewals import RenewalStore
@@ -130,6 +132,23 @@ def test_another_champion_renews_the_lists_of_the_active_the_most_recent_first(s
     assert renewed[-1] == set(USERS[-6:])  # active within five days
     assert [len(users) for users in renewed] == [2, 4, 6, 6, 6, 6]  # 0.4 a second, in rounds of five
     assert all(causes.count("champion") <= 1 for causes in shop.causes().values())
+
+
+def test_a_list_with_an_item_that_is_gone_is_renewed_and_no_other(shop):
+    for user in USERS[:3]:
+        shop.clicks(*[(user, f"i{number}") for number in range(5)], start_s=NOW_S - 1_000)
+    before = {user: list_of(shop.client, user) for user in USERS[:3]}
+    shop.round()
+    gone = before["u0"].items[0]
+    having = {user for user, made in before.items() if gone in made.items}
+    CatalogueStore(shop.client).write([CatalogueItem(gone, hidden=True, updated_ms=1)])
+
+    assert shop.round().figures()["n_renewals_sought"] == len(having) > 0
+    shop.round()
+
+    assert {user for user, causes in shop.causes().items() if "unavailable" in causes} == having
+    assert not [user for user in USERS[:3] if gone in list_of(shop.client, user).items]
+    assert shop.round().figures()["n_renewals_sought"] == 0
 
 
 def test_nothing_is_renewed_for_a_new_shop(shop):
