@@ -11,7 +11,7 @@ from deltalake import Schema, write_deltalake
 
 from pipelines.features.definitions import load_definitions
 from pipelines.features.tables import table_path, table_schema
-from pipelines.schemas import QUARANTINE, Contract
+from pipelines.schemas import LISTS, QUARANTINE, Contract
 
 pytestmark = pytest.mark.spark
 
@@ -23,11 +23,11 @@ TODAY = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microseco
 YESTERDAY, LATER = TODAY - timedelta(days=1), timedelta(hours=2)
 
 
-def an_event(event_id, event_type, item, at, user=USER, category="shoes", late_s=0.5):
+def an_event(event_id, event_type, item, at, user=USER, category="shoes", late_s=0.5, list_id=None):
     return {
         "event_id": event_id, "event_type": event_type, "user": user, "item_id": item, "event_time": at,
         "event_date": at.date(), "ingest_time": at + timedelta(seconds=late_s), "lateness_seconds": late_s,
-        "extra": {"category": json.dumps(category)},
+        "extra": {"category": json.dumps(category)}, "list_id": list_id,
     }  # fmt: skip
 
 
@@ -37,12 +37,12 @@ FIRST = [
     an_event("c1", "add_to_cart", "i1", YESTERDAY + LATER, late_s=3.0),
     an_event("c2", "add_to_cart", "i2", YESTERDAY - LATER, user="u2", category="hats"),  # of the day before
     an_event("b2", "purchase", "i2", YESTERDAY + LATER, user="u2", category="hats", late_s=7200.0),  # never in the cart
-    an_event("b1", "purchase", "i1", YESTERDAY + 2 * LATER),
+    an_event("b1", "purchase", "i1", YESTERDAY + 2 * LATER, list_id="l1"),
     an_event("s1", "search", None, YESTERDAY + LATER),
 ]
 SECOND = [
     an_event("v3", "product_view", "i3", TODAY, category="hats"),
-    an_event("v4", "product_view", "i1", TODAY, user="u2"),
+    an_event("v4", "product_view", "i1", TODAY, user="u2", list_id="l2"),
     an_event("c3", "add_to_cart", "i3", TODAY + LATER, user="u2", category="hats"),  # who did not look at it
 ]
 BROKEN = [
@@ -51,6 +51,11 @@ BROKEN = [
 ]
 
 
+PUBLISHED = [
+    {"user": USER, "list_id": "l1", "cause": "interactions", "made_at": YESTERDAY, "made_date": YESTERDAY.date()},
+    {"user": "u2", "list_id": "l2", "cause": "time", "made_at": YESTERDAY, "made_date": YESTERDAY.date()},
+    {"user": "u3", "list_id": "l3", "cause": "time", "made_at": YESTERDAY, "made_date": YESTERDAY.date()},
+]
 ITEMS = [
     {"item_id": "i1", "as_of": YESTERDAY + 2 * LATER, "item_popularity_day": 9.5, "item_conversion_month": 0.04},
     {"item_id": "i2", "as_of": TODAY, "item_popularity_day": 8.0, "item_conversion_month": 0.02},  # ahead of i1 by now
@@ -93,6 +98,7 @@ def shells(spark, tmp_path_factory):
     for rows in (FIRST[:-1], FIRST[-1:], SECOND):  # versions 0, 1 and 2
         write(f"{lake}/events", rows, EVENTS, "event_date")
     write(f"{lake}/quarantine", BROKEN, QUARANTINE, "ingest_date")
+    write(f"{lake}/lists", PUBLISHED, LISTS, "made_date")
     definitions = load_definitions(PROJECT / "conf/features.yaml")
     for entity, rows in (("item", ITEMS), ("user_category", INTERESTS)):
         write(f"{lake}/{table_path(definitions, entity)}", rows, table_schema(definitions, entity))
@@ -123,7 +129,7 @@ def rows_of(table):
 
 
 def test_both_engines_answer_every_question():
-    assert list(queries("Spark")) == list(queries("DuckDB")) and len(queries("Spark")) == 9
+    assert list(queries("Spark")) == list(queries("DuckDB")) and len(queries("Spark")) == 10
 
 
 @pytest.mark.parametrize("name", queries("Spark"))
@@ -149,6 +155,7 @@ def test_they_say_what_is_in_the_tables(answers):
     assert [row[:2] for row in said["The quarantine by rule"]] == [
         ("user_present", 2), ("price_in_range", 1), ("record_parseable", 1)
     ]  # fmt: skip
+    assert [row[1:] for row in said["What lists led to"]] == [("interactions", 1, 0, 1), ("time", 2, 1, 0)]
     assert [row[0] for row in said["How late events come"]] == [before.date(), yesterday.date(), today.date()]
     assert said["A table as it was"] == [(today.date(), "add_to_cart", 1), (today.date(), "product_view", 2)]
 
