@@ -280,6 +280,58 @@ LISTS = StructType(
     ]
 )
 
+_ITEM = [
+    _field("item_id", StringType(), "as in the events; unique"),
+    _field("title", StringType(), "for people"),
+    _field("category", StringType(), "the path as one text: the same as in the events"),
+    _field("brand", StringType(), "the same as in the events"),
+    _field("price", DoubleType(), "without its currency"),
+    _field("image", StringType(), "URL"),
+    _field("in_stock", BooleanType(), "whether it can be ordered now"),
+    _field("hidden", BooleanType(), "whether the shop does not want it shown"),
+    _field("created_at", TimestampType(), "when it came into the shop, UTC"),
+    _field("tags", ArrayType(StringType(), False), "the shop's words for it"),
+    _field(
+        "updated_at", TimestampType(), "when the shop last changed it, UTC: what is older never replaces what is newer"
+    ),
+    _field("told_at", TimestampType(), "of the last file or record that told of it, UTC"),
+    _field("is_gone", BooleanType(), "whether the shop sells it no more: then the rest is what was last known"),
+]
+CATALOGUE = StructType(_ITEM)
+
+CATALOGUE_REJECTED = StructType(
+    [
+        _field("rejected_id", StringType(), "SHA-256 of source and record: the same is kept once"),
+        _field("source", StringType(), "name of the file, or topic of Kafka"),
+        _field("position", LongType(), "where in the source: ascending in a file; the offset in Kafka"),
+        _field("item_id", StringType(), "null where it cannot be told"),
+        _field("reasons", ArrayType(StringType(), False), "field: what was expected, and what came"),
+        _field("record", StringType(), "as JSON, or as it came where it is none"),
+        _field("told_at", TimestampType(), "of the file or record, UTC"),
+    ]
+)
+
+CATALOGUE_HOLDS = StructType(
+    [
+        _field("hold_id", StringType(), "one change by hand"),
+        _field("as_of", TimestampType(), "when it was made, UTC"),
+        _field("item_id", StringType(), "the item"),
+        _field("is_held", BooleanType(), "hidden by hand from then on, or not any more; the newest of an item holds"),
+        _field("reason", StringType(), "why"),
+    ]
+)
+
+# A record of the catalogue on its way into the tables: an item, a rejected record, or both where it says its item.
+CATALOGUE_TOLD = StructType(
+    [
+        *_ITEM,
+        _field("source", StringType(), "name of the file, or topic of Kafka"),
+        _field("position", LongType(), "order in the source; of one item the last counts"),
+        _field("reasons", ArrayType(StringType(), False), "why it is rejected; null where it is an item"),
+        _field("record", StringType(), "the record; null where it is an item"),
+    ]
+)
+
 # One row a slice of the users gives back to the driver.
 REBUILD_REPORT = StructType(
     [
@@ -320,5 +372,8 @@ TABLES = {
     "audits": AUDITS,
     "consistency": CONSISTENCY,
     "lists": LISTS,
+    "catalogue": CATALOGUE,
+    "catalogue_rejected": CATALOGUE_REJECTED,
+    "catalogue_holds": CATALOGUE_HOLDS,
 }
 PARTITION_COLUMNS = {"events": "event_date", "quarantine": "ingest_date", "lists": "made_date"}
