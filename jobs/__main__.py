@@ -29,6 +29,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "jobs.build_features",
         "Make the features from the events: tables of current values in Delta, ranks and fallback lists in Redis.",
     ),
+    "load_catalogue": (
+        "jobs.load_catalogue",
+        "Load the shop's items, from a file or a Kafka topic, into Delta and Redis: hidden and sold-out ones leave every list.",
+    ),
     "personalize": ("jobs.personalize", "Keep every active user's profile and list fresh: the hot path."),
     "train_model": (
         "jobs.train_model",

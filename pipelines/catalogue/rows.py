@@ -28,7 +28,7 @@ def parse_rows(records: DataFrame, separator: str) -> DataFrame:
           none), source (string), position (long), told_ms (long: when the file or record was written).
     Out:  CATALOGUE_TOLD, a row for each record.
     """
-    schema = to_arrow_schema(CATALOGUE_TOLD)
+    schema = to_arrow_schema(CATALOGUE_TOLD, timezone="UTC")
 
     def parse(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:

@@ -14,6 +14,7 @@ from pipelines.events.adapters.values import MAX_PRICE, WELL_FORMED_ID
 
 MAX_CHARS = 2_048
 MAX_TAGS = 100
+MIN_NS = 10**17  # what is so large are nanoseconds: pandas writes them to Parquet
 MIN_MS, MAX_MS = 100_000_000_000, 253_402_300_799_999  # from 1973: what is less are seconds; to the year 9999
 
 _PRICE = re.compile(r"(?:[A-Za-z]{3}\s*)?(\d{1,15}(?:\.\d{1,9})?)(?:\s*[A-Za-z]{3})?")
@@ -113,7 +114,7 @@ def as_ms(value: Any) -> int:
 
 def _ms_of(value: Any) -> int | None:
     if _is_number(value):
-        return int(value)
+        return int(value) // (1_000_000 if value >= MIN_NS else 1)
     if isinstance(value, str) and re.fullmatch(r"\d{1,15}", value.strip()):
         return int(value.strip())
     if isinstance(value, date) and not isinstance(value, datetime):

@@ -31,6 +31,11 @@ class CatalogueChange:
     n_hidden: int  # items that may be shown before it, and not after it
     n_shown: int  # items that may be shown before it
 
+    @property
+    def n_told(self) -> int:
+        """Items that records tell of."""
+        return self.n_new + self.n_changed + self.n_unchanged + self.n_older
+
     def figures(self) -> dict[str, int]:
         """Return the counts by name."""
         return asdict(self)
@@ -93,8 +98,7 @@ class CatalogueTables:
         """Write what the records say, and publish the rows that they are about; with `complete_at`, all rows."""
         spark, source = told.sparkSession, _source(told)
         ensure_table(spark, self.path, "catalogue", CATALOGUE)
-        ensure_table(spark, self.rejected_path, "catalogue_rejected", CATALOGUE_REJECTED)
-        commit(self.rejected_path, lambda: self._insert_rejected(told))
+        self._file_rejected(told.where(F.col("reasons").isNotNull()))
         commit(self.path, lambda: self._merge(source, complete_at))
         rows = self._table(spark)
         self.publish(rows if complete_at else rows.join(source.select("item_id"), "item_id", "left_semi"))
@@ -131,12 +135,19 @@ class CatalogueTables:
             )
         merge.execute()
 
-    def _insert_rejected(self, told: DataFrame) -> None:
-        rejected_id = F.sha2(F.concat_ws("\n", "source", "record"), 256)
-        rows = told.where(F.col("reasons").isNotNull()).withColumn("rejected_id", rejected_id)
-        rows = rows.dropDuplicates(["rejected_id"]).select(CATALOGUE_REJECTED.names)
-        table = DeltaTable.forPath(told.sparkSession, self.rejected_path).alias("old")
-        table.merge(rows.alias("new"), "old.rejected_id = new.rejected_id").whenNotMatchedInsertAll().execute()
+    def _file_rejected(self, rejected: DataFrame) -> None:
+        if rejected.isEmpty():
+            return
+        spark, rejected_id = rejected.sparkSession, F.sha2(F.concat_ws("\n", "source", "record"), 256)
+        rows = rejected.withColumn("rejected_id", rejected_id).dropDuplicates(["rejected_id"])
+        ensure_table(spark, self.rejected_path, "catalogue_rejected", CATALOGUE_REJECTED)
+
+        def insert() -> None:
+            merge = DeltaTable.forPath(spark, self.rejected_path).alias("old")
+            new = rows.select(CATALOGUE_REJECTED.names).alias("new")
+            merge.merge(new, "old.rejected_id = new.rejected_id").whenNotMatchedInsertAll().execute()
+
+        commit(self.rejected_path, insert)
 
 
 def _source(told: DataFrame) -> DataFrame:

@@ -45,6 +45,7 @@ def test_a_record_of_a_google_merchant_feed_is_an_item():
         ("tags", "new, sale,,new", ("new", "sale")), ("tags", ["new", "sale"], ("new", "sale")), ("tags", None, ()),
         ("created_at", "2026-01-01T00:00:00Z", AS_OF), ("created_at", "2026-01-01T01:00:00+01:00", AS_OF),
         ("created_at", "2026-01-01T01:00:00+0100", AS_OF), ("created_at", "2026-01-01", AS_OF), ("created_at", AS_OF, AS_OF),
+        ("created_at", AS_OF * 10**6, AS_OF),
         ("created_at", str(AS_OF), AS_OF), ("created_at", date(2026, 1, 1), AS_OF), ("created_at", datetime(2026, 1, 1), AS_OF),
         ("created_at", datetime(2026, 1, 1, 2, tzinfo=timezone(timedelta(hours=2))), AS_OF),
         ("updated_at", "2025-12-31T23:59:59Z", AS_OF - 1_000), ("updated_at", AS_OF + 86_400_000, AS_OF + 86_400_000),
