@@ -63,7 +63,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Answer with lists by HTTP: personal ones with their age, and what stands in where there is none.",
     ),
     "serving": ("jobs.serving", "Whether personal lists are served at all: look, and switch for everybody, at once."),
-    "show": ("jobs.show", "Show what is stored of a list, a profile or an event, and how old it is."),
+    "show": ("jobs.show", "Show what is stored of a list, a profile, an item or an event, and how old it is."),
+    "catalogue": (
+        "jobs.catalogue",
+        "Hide an item by hand, from every list and at once, whatever the shop's records say; and take that back.",
+    ),
     "quarantine": (
         "jobs.quarantine",
         "Work through the quarantine: look at broken records, and send again what a corrected rule or a fix accepts.",

@@ -17,6 +17,7 @@ import orjson
 from rich.console import Console
 
 from jobs._options import Config, config_option
+from pipelines.catalogue.parse import Rejected, parse_item
 from pipelines.errors import InputError, LiveshelfError, ServerError
 from pipelines.events.logs import FORMATS, KafkaRecord, log_format, read_line
 from pipelines.local.demo import screen
@@ -27,8 +28,10 @@ from pipelines.local.demo.watch import JOBS, Watcher
 from pipelines.local.processes import OwnedProcess, last_lines
 from pipelines.local.servers import EmbeddedServers, ensure_topic
 from pipelines.local.shop import Shop, ShopConfig
+from pipelines.local.shop.items import item_records
 from pipelines.sinks.kafka import KafkaRecordSink
 from pipelines.sources.log_files import LogLines
+from pipelines.stores.catalogue import CatalogueStore
 from pipelines.stores.connection import connect
 
 HOT_JOB = "personalize"
@@ -49,7 +52,12 @@ CONSOLE = Console()
 def main(
     config: Config, events: Path | None, format_name: str | None, n_events: int, rate: float, keep: bool, resume: bool
 ) -> None:
-    feed = Feed(_records(events, format_name, n_events, rate), rate or None)
+    shop = None
+    if events is None:
+        shop = _shop_of_today(n_events, rate)
+        feed = Feed(_records_of_shop(shop, format_name), rate or None)
+    else:
+        feed = Feed(_records_of_log(events, format_name), rate or None)
     home = demo_home(fresh=not resume)
     CONSOLE.print("starting Kafka and Valkey …")
     with EmbeddedServers(home, config.kafka, config.redis) as servers:
@@ -57,6 +65,8 @@ def main(
         ensure_topic(
             servers.bootstrap_servers, config.kafka.topic, config.kafka.partitions, config.kafka.max_record_bytes
         )
+        if shop:
+            _load_catalogue(config, shop)
         jobs = [OwnedProcess(job, home, port=0) for job in JOBS]
         try:
             checks = _run(config, config_path, feed, jobs)
@@ -70,11 +80,13 @@ def main(
         raise LiveshelfError("a promise was not kept; see above")
 
 
-def _records(events: Path | None, format_name: str | None, n_events: int, rate: float) -> Iterator[KafkaRecord]:
-    if events is None:
-        if format_name:
-            raise InputError("--format says what --events holds: give both, or neither for the simulated shop")
-        return (sent.record for sent in _shop_of_today(n_events, rate).records())
+def _records_of_shop(shop: Shop, format_name: str | None) -> Iterator[KafkaRecord]:
+    if format_name:
+        raise InputError("--format says what --events holds: give both, or neither for the simulated shop")
+    return (sent.record for sent in shop.records())
+
+
+def _records_of_log(events: Path, format_name: str | None) -> Iterator[KafkaRecord]:
     if format_name is None:
         raise InputError(f"{events}: say with --format what it is: {', '.join(FORMATS)}")
     log = log_format(format_name)
@@ -86,6 +98,18 @@ def _shop_of_today(n_events: int, rate: float) -> Shop:
     config = ShopConfig(n_events=n_events, events_per_second=rate or FAST_RATE)
     begin_s = time.time() - (0.0 if rate else config.duration_seconds)
     return Shop(replace(config, start_ms=int(begin_s * 1000)))
+
+
+def _load_catalogue(config: Config, shop: Shop) -> None:
+    """Write the shop's items to Redis alone: a job of Spark more would take seconds, and nothing here reads them from Delta."""
+    separator = config.catalogue.category_separator
+    read = [parse_item(told, separator=separator, as_of_ms=shop.config.start_ms) for told in item_records(shop)]
+    written = CatalogueStore(connect(str(config.redis.url))).write(
+        item for item in read if not isinstance(item, Rejected)
+    )
+    CONSOLE.print(
+        f"put {written.n_new:,} items of the catalogue into Redis (`load_catalogue` files a shop's in Delta too)"
+    )
 
 
 def _run(config: Config, config_path: Path, feed: Feed, jobs: list[OwnedProcess]) -> list[Check]:

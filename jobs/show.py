@@ -1,17 +1,20 @@
-"""Show what is stored of a list, a profile or an event, and how old it is.
+"""Show what is stored of a list, a profile, an item or an event, and how old it is.
 
 \b
     liveshelf show list u42        what the shop gets
     liveshelf show profile u42     what the list is made from
+    liveshelf show item item-00042 what is served of it, and whether it is
     liveshelf show event e1f0…     the row in Delta, or why it is in quarantine
 """
 
 import time
+from dataclasses import asdict
 
 import click
 import numpy as np
 from redis import Redis
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from jobs._ages import utc
@@ -25,6 +28,7 @@ from pipelines.lists.document import PublishedList
 from pipelines.local.addresses import with_running_redis
 from pipelines.schemas import INTERACTION_CODES
 from pipelines.sources.tables import find_event
+from pipelines.stores.catalogue import CatalogueStore
 from pipelines.stores.connection import connect
 from pipelines.stores.keys import list_key, profile_key
 
@@ -96,6 +100,34 @@ def _print_sums(profile: Profiles, online: OnlineSums) -> None:
     for name, then, aged in zip(online.names, profile.sums[0], now[0], strict=True):
         table.add_row(name, f"{then:.6g}", f"{aged:.6g}")
     CONSOLE.print(table)
+
+
+@main.command("item")
+@click.argument("item_id", metavar="ITEM")
+@config_option
+def show_item(config: Config, item_id: str) -> None:
+    """The item ITEM of the catalogue as it is served, and whether it may be shown."""
+    store = CatalogueStore(connect(str(with_running_redis(config).redis.url)))
+    item, hold, is_available = store.read(item_id), store.held(item_id), store.is_available(item_id)
+    if item is None and is_available:
+        raise InputError(
+            f"no item '{item_id}' in the catalogue, so it may be shown and nothing is known of it; "
+            "`liveshelf load_catalogue` loads items"
+        )
+    state = "may be shown" if is_available else "[red]may not be shown[/]"
+    CONSOLE.print(f"item [bold]{item_id}[/] {state}", highlight=False)
+    if hold:
+        CONSOLE.print(f"hidden by hand {_age(hold.since_ms / 1000)}: {escape(hold.reason)}", highlight=False)
+    if item is None:
+        CONSOLE.print("the shop does not sell it any more, or never did", highlight=False)
+        return
+    CONSOLE.print(f"the shop's record of it was written {_age(item.updated_ms / 1000)}", highlight=False)
+    told = asdict(item) | {"tags": ", ".join(item.tags), "created_at": item.created_ms and utc(item.created_ms / 1000)}
+    grid = Table(box=None, show_header=False)
+    for name in ("title", "category", "brand", "price", "image", "in_stock", "hidden", "created_at", "tags"):
+        if told[name] not in (None, ""):
+            grid.add_row(name, escape(str(told[name])))
+    CONSOLE.print(grid)
 
 
 @main.command("event")

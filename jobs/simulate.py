@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 import click
+import orjson
 
 from jobs._kafka import open_kafka_sink
 from jobs._options import Config, config_option
@@ -17,6 +18,7 @@ from pipelines.errors import InputError
 from pipelines.events.logs import KafkaRecord
 from pipelines.local.pacing import Pacer
 from pipelines.local.shop import Shop, ShopConfig, Truth
+from pipelines.local.shop.items import item_records
 from pipelines.sinks.jsonl import JsonlSink
 
 RATE_IN_A_HURRY = 500.0  # events/s of the shop's own time, when it is sent as fast as possible
@@ -35,10 +37,15 @@ class RecordSink(Protocol):
 @click.option("--seed", default=7, show_default=True, help="Another seed, another shop.")
 @click.option("--start-ms", type=int, help="Time of the first event, epoch ms. Default: so that events happen now.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write this file, a record a line.")
+@click.option(
+    "--catalogue",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the shop's items to this file, for `load_catalogue`, and send nothing.",
+)
 @config_option
 def main(
     *, n_events: int, n_users: int, n_items: int, rate: str, seed: int, start_ms: int | None, out: Path | None,
-    config: Config,
+    catalogue: Path | None, config: Config,
 ) -> None:  # fmt: skip
     """Send the events of a simulated shop to Kafka, or write them to a file.
 
@@ -54,6 +61,10 @@ def main(
             seed=seed, start_ms=begin_ms,
         )
     )  # fmt: skip
+    if catalogue is not None:
+        catalogue.write_bytes(b"".join(orjson.dumps(record) + b"\n" for record in item_records(shop)))
+        click.echo(f"wrote {n_items:,} items to {catalogue}")
+        return
     opened: AbstractContextManager[RecordSink] = open_kafka_sink(config) if out is None else JsonlSink(out)
     with stop_on_signals() as should_stop, opened as sink:
         truth = _send(shop, sink, Pacer(1.0 if per_second else None, should_stop), should_stop)

@@ -13,7 +13,7 @@ from typing import TypeVar
 import orjson
 from redis import Redis
 
-from pipelines.catalogue.document import gone_document, to_document
+from pipelines.catalogue.document import from_document, gone_document, to_document
 from pipelines.catalogue.item import CatalogueItem
 from pipelines.stores.keys import (
     CATALOGUE_CHANGES,
@@ -144,6 +144,15 @@ class CatalogueStore:
         """Why the item is held; None when it is not."""
         why = self.client.hget(CATALOGUE_HELD, item_id)
         return Hold(**orjson.loads(why)) if isinstance(why, bytes) else None
+
+    def read(self, item_id: str) -> CatalogueItem | None:
+        """The item as its last record says, holds aside; None where there is none, or it is gone."""
+        document = self.client.hget(CATALOGUE_ITEMS, item_id)
+        return from_document(item_id, document) if isinstance(document, bytes) else None
+
+    def is_available(self, item_id: str) -> bool:
+        """Whether it may be shown."""
+        return not self.client.sismember(CATALOGUE_UNAVAILABLE, item_id)
 
     def version(self) -> bytes | None:
         """The id of the last change; None where there is no catalogue."""
