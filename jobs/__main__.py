@@ -68,6 +68,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "jobs.catalogue",
         "Hide an item by hand, from every list and at once, whatever the shop's records say; and take that back.",
     ),
+    "explain": (
+        "jobs.explain",
+        "Explain a user's list: from what was done to features, scores, filters and the list, item by item.",
+    ),
     "quarantine": (
         "jobs.quarantine",
         "Work through the quarantine: look at broken records, and send again what a corrected rule or a fix accepts.",

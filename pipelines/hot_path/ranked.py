@@ -44,7 +44,7 @@ def ranked_lists(
         now_ms = time.time_ns() // 1_000_000
         ids = [list_ids[user] for user in users.tolist()] if list_ids else event_ids(settings, profiles, users)
         maker = shop.list_maker(ranker, now_ms / 1_000)
-        made = maker.make(_asked(maker, profiles, users, context, ids, shown, now_ms / 1_000))
+        made = maker.make(asked_of(maker, profiles, users, context, ids, shown, now_ms / 1_000))
         yield from zip(users.tolist(), _documents(maker, made, now_ms, model_version, ids), strict=True)
 
 
@@ -55,7 +55,7 @@ def event_ids(settings: StageSettings, profiles: Profiles, users: Ints) -> list[
     return [f"{settings.topic_tag:x}-{partition}-{offset}" for partition, offset in places]
 
 
-def _asked(
+def asked_of(
     maker: ListMaker,
     profiles: Profiles,
     users: Ints,
@@ -64,6 +64,7 @@ def _asked(
     shown: Shown | None,
     now_s: float,
 ) -> Asked:
+    """What a list maker needs to know of `users` (indices): arguments as of `ranked_lists`."""
     histories = _histories(profiles, users, context)
     seeds = np.array([zlib.crc32(list_id.encode()) for list_id in list_ids], np.uint64)
     shown = Shown.none(len(profiles.length)) if shown is None else shown
