@@ -6,7 +6,7 @@ ARGS ?=
 
 BIN := .venv/bin
 FAST := not (slow or spark or servers or crash)
-BENCH ?= hot_path validation formats rebuild quality progressive taste_change learning catalogue collector
+BENCH ?= hot_path validation formats rebuild quality progressive taste_change learning catalogue collector serving
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench package tracker clean local dev python
@@ -16,7 +16,7 @@ help:  ## this text
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 	@echo; echo "  EVENTS=FILE FORMAT=jsonl|rees46|online-retail   what the demo replays (default: the simulated shop)"
 	@echo "  ARGS=...                                        more arguments for the demo, such as --keep"
-	@echo "  BENCH=hot_path                                  one benchmark instead of all (hot_path, validation, formats, rebuild,"; echo "                                                  quality, progressive, taste_change, learning, catalogue, collector)"
+	@echo "  BENCH=hot_path                                  one benchmark instead of all (hot_path, validation, formats, rebuild,"; echo "                                                  quality, progressive, taste_change, learning, catalogue, collector, serving)"
 	@echo "  PYTHON=python3.12                               the Python to use (3.10 or newer)"
 
 demo: local  ## all of it on this machine: clicks in, personal lists out
