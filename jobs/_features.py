@@ -15,6 +15,7 @@ from pipelines.sources.delta import read_stream
 from pipelines.stores.connection import connect
 from pipelines.stores.heartbeat import HeartbeatStore
 from pipelines.stores.ranks import RankStore
+from pipelines.stores.trials import TrialStore
 from pipelines.streams import RunningStream, start_stream
 from pipelines.tally import Tally
 
@@ -32,7 +33,7 @@ def start_building(spark: SparkSession, config: Config, definitions: Definitions
     schema = config.events.contract.events
     events = read_stream(spark, config.table("events"), "events", schema, max_bytes_per_trigger=bound)
     store = RankStore(client, ttl_seconds=round(config.features.ranks_ttl_hours * 3600))
-    ranks = RankPublisher(spark, config.table, definitions, store)
+    ranks = RankPublisher(spark, config.table, definitions, store, TrialStore(client))
 
     def publish(figures: dict[str, Any]) -> None:
         sizes = {"features_version": definitions.version, "table_rows": figures.pop("table_rows")}

@@ -8,11 +8,12 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from pipelines.features.definitions import Definitions, Rank
-from pipelines.features.ranking import best_rows, fallback_lists, is_decayed, newest_as_of
+from pipelines.features.ranking import best_rows, fallback_lists, is_decayed, newest_as_of, trial_counts
 from pipelines.features.tables import table_name, table_path, table_schema
 from pipelines.lists.document import PublishedList
 from pipelines.sources.delta import read_table
 from pipelines.stores.ranks import PublishedRank, RankStore
+from pipelines.stores.trials import TrialCounts, TrialStore
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class RankPublisher:
     table: Callable[[str], str]  # path of a table of the lake
     definitions: Definitions
     store: RankStore
+    trials: TrialStore
 
     def publish(self) -> Mapping[str, Any]:
         """Read the tables as they are now and publish; returns figures for the heartbeat."""
@@ -36,8 +38,14 @@ class RankPublisher:
             documents = dict(self._fallbacks(self.definitions.feature(self.definitions.fallbacks.feature).entity))
             self.store.publish_fallbacks(documents)
             n_lists = len(documents)
+        n_tried = self._publish_trials()
         publish_ms = round((time.perf_counter() - started) * 1000)
-        return {"ranked_members": n_members, "fallback_lists": n_lists, "publish_ms": publish_ms}
+        return {
+            "ranked_members": n_members,
+            "fallback_lists": n_lists,
+            "tried_items": n_tried,
+            "publish_ms": publish_ms,
+        }
 
     def _ranks(self, entity: str) -> Iterator[PublishedRank]:
         rows, at_s = self._rows(entity)
@@ -68,6 +76,18 @@ class RankPublisher:
             list_id = f"{model}-{at_s}-{row['segment']}"
             published = PublishedList(row["items"], row["scores"], at_s * 1000, model, "segment", list_id)
             yield row["segment"], published.to_json()
+
+    def _publish_trials(self) -> int:
+        """How items did where they were shown; returns of how many."""
+        if self.definitions.exploration is None:
+            return 0
+        rows, at_s = self._rows(self.definitions.feature(self.definitions.exploration.feature).entity)
+        if at_s is None:
+            return 0
+        told = trial_counts(rows, self.definitions, at_s).toPandas()  # bounded by `top`
+        columns = (told[name].tolist() for name in ("item", "clicks", "impressions"))
+        self.trials.publish(TrialCounts(at_s * 1000, *columns), ttl_seconds=self.store.ttl_seconds)
+        return len(told)
 
     def _rows(self, entity: str) -> tuple[DataFrame, int | None]:
         """The table as it is now, however often it is looked at, and its newest `as_of`."""

@@ -18,7 +18,17 @@ import yaml
 from pydantic import ValidationError
 
 from pipelines.errors import ConfigError
-from pipelines.features.entries import DecayedCount, DecayedSum, Document, Entry, Fallbacks, LastTime, Rate, keys_of
+from pipelines.features.entries import (
+    DecayedCount,
+    DecayedSum,
+    Document,
+    Entry,
+    Exploration,
+    Fallbacks,
+    LastTime,
+    Rate,
+    keys_of,
+)
 from pipelines.features.online import OnlineSums
 from pipelines.schemas import INTERACTION_CODES
 
@@ -92,7 +102,7 @@ class Definitions:
     @cached_property
     def meaning(self) -> str:
         """Hash of all that decides a value; texts for people and what is published do not."""
-        document = self.document.model_dump(mode="json", exclude={"ranks", "fallbacks", "version"})
+        document = self.document.model_dump(mode="json", exclude={"ranks", "fallbacks", "exploration", "version"})
         for entry in document["features"].values():
             del entry["about"]
         text = json.dumps(document, sort_keys=True)
@@ -121,6 +131,10 @@ class Definitions:
     @property
     def fallbacks(self) -> Fallbacks | None:
         return self.document.fallbacks
+
+    @property
+    def exploration(self) -> Exploration | None:
+        return self.document.exploration
 
     def online(self) -> OnlineSums:
         """Return the sums that profiles carry: those of the user's features that are marked `online`."""
@@ -204,3 +218,6 @@ def _check_names(file_name: str, definitions: Definitions) -> None:
     for name, rank in definitions.document.ranks.items():
         if rank.feature not in names:
             raise ConfigError(f"{file_name}: ranks: {name}: no feature '{rank.feature}'. Known: {', '.join(names)}")
+    if definitions.exploration and definitions.exploration.feature not in names:
+        feature = definitions.exploration.feature
+        raise ConfigError(f"{file_name}: exploration: no feature '{feature}'. Known: {', '.join(names)}")

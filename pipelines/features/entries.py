@@ -126,6 +126,13 @@ class Fallbacks(_Part):
     max_segments: int = Field(1000, ge=1, le=100_000, description="the most popular segments have a list")
 
 
+class Exploration(_Part):
+    """What new items are tried by: how often items were clicked where they were shown."""
+
+    feature: str = Field(description="a rate of items: clicks for each impression")
+    top: int = Field(20_000, ge=1, le=200_000, description="items, those with the newest events")
+
+
 class Document(_Part):
     """The whole file."""
 
@@ -139,6 +146,7 @@ class Document(_Part):
     features: dict[Name, Entry]
     ranks: dict[Name, RankEntry] = {}
     fallbacks: Fallbacks | None = None
+    exploration: Exploration | None = None
 
     @field_validator("fields")
     @classmethod
@@ -178,7 +186,12 @@ def _check_online(name: str, entry: _Entry) -> None:
 def keys_of(parents: list[str]) -> list[str]:
     """The keys that are known at a place of the file, given as pydantic names it: an entry's kind follows its name."""
     place = parents[2] if parents[:1] == ["features"] else (parents or [""])[0]
-    models: dict[str, type[BaseModel]] = {"ranks": RankEntry, "fallbacks": Fallbacks, **_MODEL_OF_KIND}
+    models: dict[str, type[BaseModel]] = {
+        "ranks": RankEntry,
+        "fallbacks": Fallbacks,
+        "exploration": Exploration,
+        **_MODEL_OF_KIND,
+    }
     return sorted(models.get(place, Document).model_fields)
 
 

@@ -12,8 +12,8 @@ from pyspark.sql import functions as F
 from pipelines.errors import ConfigError
 from pipelines.features.aggregates import values_at
 from pipelines.features.counted import SEGMENT
-from pipelines.features.definitions import Definitions, Feature, Rank
-from pipelines.features.entries import DecayedCount, DecayedSum, LastTime, LastValue
+from pipelines.features.definitions import Definitions, Feature, Rank, sums_of
+from pipelines.features.entries import DecayedCount, DecayedSum, LastTime, LastValue, Rate
 
 
 def is_decayed(feature: Feature) -> bool:
@@ -30,6 +30,14 @@ def check_ranked(definitions: Definitions) -> None:
         if len(keys) != 1:
             raise ConfigError(
                 f"features: ranks: {rank.name}: expected an entity of one key, and {rank.feature.entity} has {', '.join(keys)}"
+            )
+    if definitions.exploration:
+        feature = definitions.feature(definitions.exploration.feature)
+        keys = definitions.entities[feature.entity]
+        if not isinstance(feature.entry, Rate) or len(keys) != 1:
+            raise ConfigError(
+                f"features: exploration: expected a rate of an entity [item], and {feature.name} is a {feature.kind} of "
+                f"[{', '.join(keys)}]"
             )
     if definitions.fallbacks:
         feature = definitions.feature(definitions.fallbacks.feature)
@@ -90,6 +98,27 @@ def fallback_lists(rows: DataFrame, definitions: Definitions, at_s: int) -> Data
     lists = best.join(F.broadcast(largest), segment).groupBy(segment).agg(entries.alias("entries"))
     return lists.select(
         F.col(segment).alias("segment"), F.col("entries.member").alias("items"), F.col("entries.value").alias("scores")
+    )
+
+
+def trial_counts(rows: DataFrame, definitions: Definitions, at_s: int) -> DataFrame:
+    """Tell how items did where they were shown.
+
+    In:   rows of the table of the exploration's entity.
+    Out:  item (string), clicks, impressions (double): decayed to `at_s`, of items that were shown; at most `top`, those with the
+          newest events first.
+    """
+    exploration = definitions.exploration
+    if exploration is None:
+        raise ConfigError("features: no `exploration` in the definitions")
+    feature = definitions.feature(exploration.feature)
+    (item,) = definitions.entities[feature.entity]
+    clicks, impressions = (part.column for part in sums_of(feature))
+    decay = F.pow(F.lit(2.0), (F.unix_seconds("as_of") - at_s) / F.lit(feature.half_life_s))
+    counted = rows.where((F.col(impressions) > 0) & _is_finite(impressions)).orderBy(F.desc("as_of"), item)
+    now = [(F.coalesce(F.col(name), F.lit(0.0)) * decay) for name in (clicks, impressions)]
+    return counted.limit(exploration.top).select(
+        F.col(item).alias("item"), now[0].alias("clicks"), now[1].alias("impressions")
     )
 
 

@@ -1,6 +1,7 @@
 """What a Python worker keeps between micro-batches: connection, copies of model and catalogue. Nothing of any partition."""
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,6 +11,7 @@ from pipelines.hot_path.model_copy import ModelCopy
 from pipelines.hot_path.shared_model import SharedModel
 from pipelines.hot_path.shop import Shop
 from pipelines.list_sections import ListsConfig
+from pipelines.lists.exploration import Trials
 from pipelines.lists.refresh import Pace
 from pipelines.model_sections import ModelConfig
 from pipelines.models.ranker import Ranker
@@ -21,9 +23,11 @@ from pipelines.stores.heads import read_heads
 from pipelines.stores.list_log import MAX_LOGGED
 from pipelines.stores.model import ModelStore
 from pipelines.stores.rebuild_progress import RebuildProgress
+from pipelines.stores.trials import TrialStore
 from pipelines.stores.users import UserStore
 
 DAY_SECONDS = 24 * 3600
+TRIALS_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class Worker:
         self.shop = Shop(settings.lists, settings.category_separator)
         self._copy = ModelCopy(ModelStore(client), settings.model, shared_model(settings))
         self._catalogue = CatalogueCopy(client)
+        self._trials, self._trials_at_s, self._trials_as_of_ms = TrialStore(client), -math.inf, 0
 
     @property
     def model_version(self) -> str:
@@ -90,8 +95,19 @@ class Worker:
         heads = read_heads(self._client)
         self._copy.catch_up(heads.lineage)
         if self._catalogue.catch_up(heads.catalogue_version):
-            self.shop.follow(self._catalogue.arrays())
+            self.shop.follow(catalogue=self._catalogue.arrays())
+        self._follow_trials()
         return self._copy.model
+
+    def _follow_trials(self) -> None:
+        """Once in a while: how new items did is made anew as seldom."""
+        if time.monotonic() - self._trials_at_s < TRIALS_SECONDS:
+            return
+        self._trials_at_s = time.monotonic()
+        counts = self._trials.read()
+        if counts and counts.as_of_ms != self._trials_as_of_ms:
+            self._trials_as_of_ms = counts.as_of_ms
+            self.shop.follow(trials=Trials.of(counts.items, counts.clicks, counts.impressions))
 
 
 def shared_model(settings: StageSettings) -> SharedModel | None:

@@ -6,12 +6,14 @@ Probability Exceeds Another", Biometrika 1933; Chapelle, Li, "An Empirical Evalu
 drawn depends on the list's seed and the item alone: same inputs, same list.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv
 
+from pipelines.catalogue.arrays import text_hashes
 from pipelines.features.profile import Floats, Ints, Words
 from pipelines.models.ranker import Scores
 
@@ -35,6 +37,13 @@ class Trials:
         """Nothing is known yet."""
         return cls(np.empty(0, np.uint64), np.empty(0), np.empty(0))
 
+    @classmethod
+    def of(cls, item_ids: Sequence[str], clicks: Sequence[float], impressions: Sequence[float]) -> "Trials":
+        """Counts by item id, in any order."""
+        item = text_hashes(item_ids)
+        order = np.argsort(item)
+        return cls(item[order], np.array(clicks, np.float64)[order], np.array(impressions, np.float64)[order])
+
     @property
     def rate(self) -> float:
         """Clicks for each impression, of all items; a guess while there is none, or none is clicked."""
@@ -42,7 +51,7 @@ class Trials:
         told: float = (clicks + FIRST_RATE * PRIOR_IMPRESSIONS) / (impressions + PRIOR_IMPRESSIONS)
         return min(told, 0.5)
 
-    def of(self, item: Words) -> tuple[Floats, Floats]:
+    def counts_of(self, item: Words) -> tuple[Floats, Floats]:
         """Clicks and impressions of items, 0 of those not met."""
         if not len(self.item):
             return np.zeros(len(item)), np.zeros(len(item))
@@ -68,7 +77,7 @@ class NewItems:
     def of(cls, place: Ints, item: Words, trials: Trials) -> "NewItems":
         """Work out the posteriors of the items at `place`, whose hashes are `item`."""
         order = np.argsort(item)
-        clicks, impressions = trials.of(item[order])
+        clicks, impressions = trials.counts_of(item[order])
         clicks = np.minimum(clicks, impressions + clicks * (impressions == 0))
         hits = trials.rate * PRIOR_IMPRESSIONS + clicks
         misses = (1 - trials.rate) * PRIOR_IMPRESSIONS + np.maximum(impressions - clicks, 0.0)

@@ -67,6 +67,11 @@ def rank_next_key(name: str) -> str:
     return f"rank:{{{name}}}:next"
 
 
+def explore_key(segment: str) -> str:
+    """How items did where they were shown to a segment."""
+    return f"explore:{{{segment}}}"
+
+
 def fallback_key(segment: str) -> str:
     return f"fallback:{{{segment}}}"
 

@@ -53,7 +53,7 @@ class RankStore:
 
     def __init__(self, client: Redis, *, ttl_seconds: int) -> None:
         self._client = client
-        self._ttl_seconds = ttl_seconds
+        self.ttl_seconds = ttl_seconds
 
     def publish_rank(self, rank: PublishedRank) -> None:
         """Put `rank` in the place of the one of its name; one without members leaves none."""
@@ -64,8 +64,8 @@ class RankStore:
         self._fill(coming, rank)
         with self._client.pipeline(transaction=True) as pipe:
             pipe.rename(coming, key)
-            pipe.expire(key, self._ttl_seconds)
-            pipe.set(about, orjson.dumps(rank.about), ex=self._ttl_seconds)
+            pipe.expire(key, self.ttl_seconds)
+            pipe.set(about, orjson.dumps(rank.about), ex=self.ttl_seconds)
             pipe.execute()
 
     def read_rank(self, name: str, n: int | None = None) -> PublishedRank | None:
@@ -87,7 +87,7 @@ class RankStore:
         while chunk := list(itertools.islice(segments, CHUNK_LISTS)):
             with self._client.pipeline(transaction=False) as pipe:
                 for segment, document in chunk:
-                    pipe.set(fallback_key(segment), document, ex=self._ttl_seconds)
+                    pipe.set(fallback_key(segment), document, ex=self.ttl_seconds)
                 pipe.execute()
 
     def read_fallback(self, segment: str) -> bytes | None:
@@ -101,5 +101,5 @@ class RankStore:
         while chunk := dict(itertools.islice(scored, CHUNK)):
             with self._client.pipeline(transaction=True) as pipe:
                 pipe.zadd(key, chunk)
-                pipe.expire(key, self._ttl_seconds)
+                pipe.expire(key, self.ttl_seconds)
                 pipe.execute()

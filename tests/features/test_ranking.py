@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from pipelines.errors import ConfigError
 from pipelines.features.definitions import Definitions
 from pipelines.features.entries import Document
-from pipelines.features.ranking import best_rows, check_ranked, fallback_lists, newest_as_of
+from pipelines.features.ranking import best_rows, check_ranked, fallback_lists, newest_as_of, trial_counts
 from pipelines.features.tables import table_schema
 
 DAY_S = 86_400
@@ -32,6 +32,7 @@ DOCUMENT = {
         "converting": {"feature": "conversion_day", "top": 2},
     },
     "fallbacks": {"feature": "liked_day", "n": 2, "max_segments": 2},
+    "exploration": {"feature": "conversion_day", "top": 3},
 }
 
 
@@ -102,12 +103,27 @@ def test_the_segments_in_which_most_happens_have_a_list_of_their_best(spark):
     }
 
 
+@pytest.mark.spark
+def test_counts_of_what_was_shown_are_as_of_one_instant_and_of_the_newest(spark):
+    rows = items(
+        spark, ("two days ago", 0, 1.0, 4.0, 8.0), ("now", 2, 1.0, None, 5.0), ("never shown", 2, 1.0, 3.0, 0.0),
+        ("yesterday", 1, 1.0, 2.0, 2.0), ("long ago", -9, 1.0, 2.0, 2.0),
+    )  # fmt: skip
+
+    counts = trial_counts(rows, the_definitions(), NOON_S + 2 * DAY_S).collect()
+
+    assert {row["item"]: (row.clicks, row.impressions) for row in counts} == {
+        "now": (0.0, 5.0), "yesterday": (1.0, 1.0), "two days ago": (1.0, 2.0)
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
         pytest.param({"ranks": {"r": {"feature": "last_item"}}}, "ranks: r: expected a number", id="text"),
         pytest.param({"ranks": {"r": {"feature": "liked_day"}}}, "ranks: r: expected an entity of one key", id="two-keys"),
         pytest.param({"fallbacks": {"feature": "popularity_day"}}, "fallbacks: expected .* of \\[item_id\\]", id="no-segment"),
+        pytest.param({"exploration": {"feature": "popularity_day"}}, "exploration: expected a rate", id="no-rate"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_ranked_is_refused(changed, says):

@@ -14,6 +14,7 @@ from pipelines.model_sections import ModelConfig
 from pipelines.schemas import INTERACTION_CODES
 from pipelines.sections import ProfileConfig
 from pipelines.stores.catalogue import CatalogueStore
+from pipelines.stores.trials import TrialCounts, TrialStore
 from tests.hot_path.micro_batches import FakeBatch, a_learner, list_of, run, some_rows, the_sums
 
 START_S = 1_570_000_000
@@ -140,6 +141,21 @@ def test_an_item_that_nobody_looked_at_yet_is_tried(settings, shop):
         assert made.items[0] != "unseen" and [made.items[at] for at in made.reasons["explore"]] == ["unseen"]
         tried += 1
     assert tried == 20
+
+
+def test_new_items_are_tried_by_what_is_published_of_them(settings, shop):
+    created_ms = int(np.datetime64("now", "ms").astype(np.int64)) - 3_600_000
+    new = [CatalogueItem(name, created_ms=created_ms, updated_ms=1) for name in ("good", "bad")]
+    CatalogueStore(shop).write(new)
+    counts = TrialCounts(1, ["good", "bad", "others"], [300.0, 0.0, 50.0], [1_000.0, 1_000.0, 1_000.0])
+    TrialStore(shop).publish(counts, ttl_seconds=60)
+    settings = with_rules(settings, explore_share=0.5)
+
+    run(settings, 1, rows(*((f"u{number}", "click", "shoe") for number in range(20)), first_offset=100))
+
+    made = [list_of(shop, f"u{number}") for number in range(20)]
+    assert all(one.items[at] == "good" for one in made for at in one.reasons["explore"] if len(one.reasons["explore"]) == 1)
+    assert all("good" in one.items for one in made)
 
 
 def test_a_pinned_item_stands_in_its_place_unless_it_is_sold_out(settings, shop):
