@@ -356,3 +356,28 @@ def test_the_whole_topic_again_ends_the_same(loader):
     loader("--topic", "--once")
 
     assert loader.rows() == rows and loader.copy.is_unavailable("a") and loader.copy.is_unavailable("b")
+
+
+def test_the_items_of_a_real_log_are_those_of_its_last_rows(loader):
+    log = Path(__file__).parents[3] / "shared/data/rees46/2019-10-01.csv.gz"
+    if not log.exists():
+        pytest.skip(f"NOT TESTED on real data: {log.name} is not at ../shared/data/rees46")
+    rows = pd.read_csv(log, dtype=str)[["product_id", "category_code", "brand", "price", "event_time"]]
+    rows["event_time"] = rows.event_time.str.removesuffix(" UTC")
+    path = loader.root / "items.csv"
+    rows.rename(columns={"event_time": "updated_at"}).to_csv(path, index=False)
+
+    output = loader("--file", str(path), "--complete")
+
+    last = rows.drop_duplicates("product_id", keep="last").set_index("product_id")  # the log is in order of time
+    assert counted(output, "new") == len(last) == 6_493 and counted(output, "rejected") == 0
+    copy = loader.copy
+    for item_id, category, brand, price, _ in last.where(last.notna(), None).itertuples():
+        item = copy.get(item_id)
+        assert (item.category, item.brand, item.price) == (category, brand, float(price))
+    arrays = copy.arrays()
+    wanted = loader.spark.createDataFrame(last[["category_code"]].reset_index()).where("category_code <> 'NaN'")
+    hashes = {row[0]: row[1] % 2**64 for row in wanted.selectExpr("product_id", "xxhash64(category_code)").collect()}
+    assert len(hashes) > 3_000
+    assert all(int(arrays.category_hash[row]) == hashes.get(arrays.item_id[row], 0) for row in range(0, len(arrays), 7))
+    assert arrays.within(["electronics"], ".").sum() == last.category_code.str.match(r"electronics(\.|$)").sum()
