@@ -72,7 +72,9 @@ class CatalogueTables:
         finally:
             told.unpersist()
         if self.on_batch:
-            self.on_batch({"batch_id": batch_id, **change.figures()})
+            figures = change.figures()
+            del figures["n_shown"]  # of this batch's items: no figure to add up
+            self.on_batch({"batch_id": batch_id, **figures})
 
     def change(
         self, told: DataFrame, complete_at: datetime | None = None, *, is_whole: bool = False

@@ -54,7 +54,7 @@ class CatalogueCopy:
         else:
             self._read(list(dict.fromkeys(item_id for _, changed in changes for item_id in changed)))
             self._version = changes[-1][0] if changes else self._version
-        return True
+        return changes != []
 
     def is_unavailable(self, item_id: str) -> bool:
         """Whether the item may not be shown: hidden, sold out, gone, or held by hand."""

@@ -170,6 +170,15 @@ def test_the_same_version_costs_no_command(store, copy, monkeypatch):
     assert copy.arrays() is arrays and not commands.sent
 
 
+def test_a_version_that_the_copy_is_beyond_is_no_change(store, copy):
+    store.write([BOOT])
+    earlier = store.version()
+    store.write([replace(BOOT, hidden=True)])
+    caught_up(store, copy)
+
+    assert copy.catch_up(earlier) is False and copy.version == store.version() and copy.is_unavailable("boot")
+
+
 def test_a_few_changes_are_read_from_the_stream(store, copy, monkeypatch):
     store.write([CatalogueItem(f"i{i}") for i in range(1_000)])
     caught_up(store, copy)
