@@ -28,19 +28,19 @@ class RateLimit:
 
     def count(self, client: str, n: int) -> None:
         """Count what a request asks for. Raises RefusedError (429) where it is too much; nothing is counted then."""
-        left = self._leases.get(client, 0) - max(n, 1)
-        if left < 0:
-            left = self._taken(client, max(n, 1))
-        self._leases[client] = left
+        n, left = max(n, 1), self._leases.get(client, 0)
+        self._leases[client] = left - n if n <= left else self._taken(client, n - left)
 
-    def _taken(self, client: str, n: int) -> int:
-        """Count `n`, and some in advance; gives what was counted in advance."""
+    def _taken(self, client: str, missing: int) -> int:
+        """Count what is missing, and some in advance; gives what was counted in advance."""
         if len(self._leases) >= _MOST_LEASES:
             self._leases.clear()
         most = self._item.amount
-        if n + self._in_advance <= most and self._limiter.hit(self._item, client, cost=n + self._in_advance):
+        if missing + self._in_advance <= most and self._limiter.hit(
+            self._item, client, cost=missing + self._in_advance
+        ):
             return self._in_advance
-        if self._limiter.hit(self._item, client, cost=min(n, most)):
+        if self._limiter.hit(self._item, client, cost=min(missing, most)):
             return 0
         reset = self._limiter.get_window_stats(self._item, client).reset_time
         raise RefusedError(429, "rate", self._text, retry_after_seconds=max(1, math.ceil(reset - time.time())))

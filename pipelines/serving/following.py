@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import time
+from collections.abc import Callable
 from typing import Protocol
 
 from redis.exceptions import RedisError
@@ -26,20 +28,27 @@ class Copy(Catalogue, Protocol):
 class Following:
     """Brings the copy up to the version that a request has read, in a thread, once for all requests that wait."""
 
-    def __init__(self, copy: Copy) -> None:
-        self.copy = copy
+    def __init__(self, copy: Copy, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self.copy, self._clock_s = copy, clock_s
         self._catching_up: asyncio.Task[bool] | None = None
+        self._began_s = 0.0
 
-    async def reach(self, version: bytes | None, patience_seconds: float = _PATIENCE_SECONDS) -> None:
-        """Return when the copy has all changes up to `version`; it is known not to where Redis is too slow for that."""
+    async def reach(self, version: bytes | None, patience_seconds: float = _PATIENCE_SECONDS) -> bool:
+        """Return when the copy has all changes up to `version`; False where Redis is too slow for that, or away.
+
+        Patience begins with the catching up: while that takes long, those who come later do not wait as long again.
+        """
         while version is not None and _is_after(version, self.copy.version):
             if self._catching_up is None:
+                self._began_s = self._clock_s()
                 self._catching_up = asyncio.create_task(self._catch_up(version))
+            left_s = self._began_s + patience_seconds - self._clock_s()
             try:
-                if not await asyncio.wait_for(asyncio.shield(self._catching_up), patience_seconds):
-                    return
+                if not await asyncio.wait_for(asyncio.shield(self._catching_up), max(left_s, 0.001)):
+                    return False
             except asyncio.TimeoutError:
-                return
+                return False
+        return True
 
     async def _catch_up(self, version: bytes) -> bool:
         try:

@@ -45,8 +45,15 @@ class Metrics:
             f"{prefix}_remembered_lists", "personal lists from memory, while Redis was away", registry=registry
         )
         self.redis_errors = Counter(f"{prefix}_redis_errors", "reads that failed", ["kind"], registry=registry)
-        self.redis_up = Gauge(f"{prefix}_redis_up", "whether Redis answers", registry=registry, multiprocess_mode="min")
+        self.redis_up = Gauge(
+            f"{prefix}_redis_up", "whether Redis answers", registry=registry, multiprocess_mode="livemin"
+        )
         self.redis_up.set(1)
+        self.behind = Counter(
+            f"{prefix}_catalogue_behind",
+            "reads that went on before the catalogue had come up to them",
+            registry=registry,
+        )
         self.unreadable = Counter(f"{prefix}_unreadable_values", "values in Redis that are no list", registry=registry)
         self.fallback_reads = Counter(
             f"{prefix}_fallback_lists", "fallback lists that were needed", ["from"], registry=registry

@@ -59,8 +59,8 @@ class Reader:
 
     async def _took(self, version: bytes | None, mode: bytes | None) -> None:
         self.mode = ServingMode.from_bytes(mode)
-        if version != self._following.copy.version:
-            await self._following.reach(version)
+        if version != self._following.copy.version and not await self._following.reach(version):
+            self._metrics.behind.inc()
 
     def _from_redis(self, user: str, document: bytes | None) -> Found:
         if document is None:
