@@ -22,11 +22,13 @@ class Shop:
         self._catalogue = CatalogueArrays.of(())
         self._trials = Trials.none()
         self._aligned: _Aligned | None = None
+        self._new_items: NewItems | None = None  # by these trials
 
     def follow(self, catalogue: CatalogueArrays | None = None, trials: Trials | None = None) -> None:
         """Go on with what is known now; of what is not given, with what was."""
         self._catalogue = self._catalogue if catalogue is None else catalogue
-        self._trials = self._trials if trials is None else trials
+        if trials is not None:
+            self._trials, self._new_items = trials, None
         self._aligned = None
 
     def list_maker(self, ranker: Ranker, now_s: float) -> ListMaker:
@@ -34,7 +36,12 @@ class Shop:
         facts = ranker.facts()
         if self._aligned is None or not self._aligned.fits(facts):
             self._aligned = _Aligned(self._rules_for(facts), facts)
-        return ListMaker(self._config, self._aligned.rules, self._aligned.new_items(self._trials, now_s), ranker)
+        if not self._aligned.is_dated(now_s):
+            rules = self._aligned.rules
+            place = rules.new_items(now_s)
+            self._new_items = NewItems.of(place, rules.assortment.item[place], self._trials, self._new_items)
+            self._aligned.date(now_s)
+        return ListMaker(self._config, self._aligned.rules, self._new_items or NewItems.none(), ranker)
 
     def _rules_for(self, facts: ItemFacts) -> ShopRules:
         pinned = {pin.item for pin in self._config.rules.pins}
@@ -48,17 +55,16 @@ class _Aligned:
     def __init__(self, rules: ShopRules, facts: ItemFacts) -> None:
         self.rules = rules
         self._facts = (facts.item.copy(), facts.category.copy(), facts.brand.copy())
-        self._new_items = NewItems.none()
-        self._until_s = -np.inf
+        self._dated_s = -np.inf
 
     def fits(self, facts: ItemFacts) -> bool:
         """Whether they are the same items, and as much is known of them."""
         return all(map(np.array_equal, self._facts, (facts.item, facts.category, facts.brand)))
 
-    def new_items(self, trials: Trials, now_s: float) -> NewItems:
-        """The new items at `now_s`, or a short while before."""
-        if not self._until_s - NEW_ITEMS_SECONDS <= now_s < self._until_s:
-            place = self.rules.new_items(now_s)
-            self._new_items = NewItems.of(place, self.rules.assortment.item[place], trials)
-            self._until_s = now_s + NEW_ITEMS_SECONDS
-        return self._new_items
+    def is_dated(self, now_s: float) -> bool:
+        """Whether the new items were looked for a short while ago."""
+        return 0 <= now_s - self._dated_s < NEW_ITEMS_SECONDS
+
+    def date(self, now_s: float) -> None:
+        """They were, at `now_s`."""
+        self._dated_s = now_s

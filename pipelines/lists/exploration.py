@@ -19,7 +19,7 @@ from pipelines.models.ranker import Scores
 
 PRIOR_IMPRESSIONS = 30.0  # the prior counts as so many
 FIRST_RATE = 0.05  # of a shop of which nothing is known
-N_QUANTILES = 128
+N_QUANTILES = 64
 MOST_TRIED = 128  # new items that one list chooses among
 _ITEM, _SLOTS, _PLACES = 1, 2, 3  # what a number is drawn for
 
@@ -74,16 +74,19 @@ class NewItems:
         return cls(np.empty(0, np.int64), np.empty(0, np.uint64), np.empty((0, N_QUANTILES), np.float32))
 
     @classmethod
-    def of(cls, place: Ints, item: Words, trials: Trials) -> "NewItems":
-        """Work out the posteriors of the items at `place`, whose hashes are `item`."""
+    def of(cls, place: Ints, item: Words, trials: Trials, before: "NewItems | None" = None) -> "NewItems":
+        """Work out the posteriors of the items at `place`, whose hashes are `item`.
+
+        before: made by the same trials; of items that are in it, nothing is worked out again.
+        """
         order = np.argsort(item)
-        clicks, impressions = trials.counts_of(item[order])
-        clicks = np.minimum(clicks, impressions + clicks * (impressions == 0))
-        hits = trials.rate * PRIOR_IMPRESSIONS + clicks
-        misses = (1 - trials.rate) * PRIOR_IMPRESSIONS + np.maximum(impressions - clicks, 0.0)
-        at = (np.arange(N_QUANTILES) + 0.5) / N_QUANTILES
-        rates = betaincinv(hits[:, None], misses[:, None], at).astype(np.float32)
-        return cls(place[order], item[order], rates)
+        place, item = place[order], item[order]
+        rates = np.empty((len(item), N_QUANTILES), np.float32)
+        known = np.isin(item, before.item) if before else np.zeros(len(item), np.bool_)
+        if before:
+            rates[known] = before.rates[np.searchsorted(before.item, item[known])]
+        rates[~known] = _posteriors(*trials.counts_of(item[~known]), trials.rate)
+        return cls(place, item, rates)
 
     def __len__(self) -> int:
         return len(self.item)
@@ -103,6 +106,17 @@ class NewItems:
         best = np.argsort(-rate, axis=1, kind="stable")[:, :n]
         places: Ints = self.place[np.take_along_axis(tried, best, axis=1)]
         return places
+
+
+def _posteriors(clicks: Floats, impressions: Floats, prior: float) -> Scores:
+    """(n, N_QUANTILES) what the click rates may be; of items with equal counts worked out once, for it takes a while."""
+    clicks = np.where(impressions > 0, np.minimum(clicks, impressions), clicks)
+    hits = prior * PRIOR_IMPRESSIONS + clicks
+    misses = (1 - prior) * PRIOR_IMPRESSIONS + np.maximum(impressions - clicks, 0.0)
+    distinct, which = np.unique(np.stack([hits, misses], axis=1), axis=0, return_inverse=True)
+    at = (np.arange(N_QUANTILES) + 0.5) / N_QUANTILES
+    rates: Scores = betaincinv(distinct[:, :1], distinct[:, 1:], at).astype(np.float32)[which.reshape(-1)]
+    return rates
 
 
 def explored_slots(seeds: Words, n: int, share: float) -> NDArray[np.bool_]:

@@ -9,6 +9,9 @@ from pipelines.features.profile import Flags, Floats, Ints
 from pipelines.list_sections import BoostConfig, Dated, PinConfig, RulesConfig
 from pipelines.lists.assortment import Assortment
 
+DAY_S = 86_400
+MOST_NEW = 2_000
+
 
 @dataclass(frozen=True)
 class Pin:
@@ -66,10 +69,12 @@ class ShopRules:
         return [pin for pin in self.pins if is_in_force(pin.config, now_s) and not self.is_barred[pin.place]]
 
     def new_items(self, now_s: float) -> Ints:
-        """Places of the items that came into the shop a short while ago and may be shown."""
-        age_s = now_s - self.assortment.created_s
-        is_new = (age_s >= 0) & (age_s < self.config.new_item_days * 86_400) & ~self.is_barred
-        return np.flatnonzero(is_new)
+        """Places of the items that came into the shop a short while ago and may be shown: at most MOST_NEW, the newest."""
+        created_s = self.assortment.created_s
+        age_s = now_s - created_s
+        new = np.flatnonzero((age_s >= 0) & (age_s < self.config.new_item_days * DAY_S) & ~self.is_barred)
+        newest = np.lexsort((self.assortment.item[new], -created_s[new]))[:MOST_NEW]
+        return new[newest]
 
 
 def is_in_force(dated: Dated, now_s: float) -> bool:

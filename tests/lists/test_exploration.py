@@ -88,6 +88,18 @@ def test_what_is_drawn_depends_on_the_list_alone():
     np.testing.assert_array_equal(np.sort(together, axis=1), np.tile([0, 1, 2], (64, 1)))
 
 
+def test_what_was_worked_out_is_taken_over_for_items_at_other_places():
+    known = trials({"a": (1, 40), "b": (9, 40)})
+    before = new_items("a", "c", "b", known=known)
+
+    now = NewItems.of(np.arange(7, 11), text_hashes(["d", "c", "b", "a"]), known, before)
+    anew = NewItems.of(np.arange(7, 11), text_hashes(["d", "c", "b", "a"]), known)
+
+    np.testing.assert_array_equal(now.rates, anew.rates)
+    np.testing.assert_array_equal(now.place, anew.place)
+    assert len(np.unique(now.rates[:, 5])) == 3  # two that nobody saw are as good as each other
+
+
 def test_numbers_of_chance_are_even_and_differ_by_purpose():
     first, second = uniform(SEEDS, 1), uniform(SEEDS, 2)
 
