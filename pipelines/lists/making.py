@@ -15,7 +15,7 @@ from pipelines.lists.arrangement import Candidates, Wanted, arranged
 from pipelines.lists.exploration import NewItems, explored_slots
 from pipelines.lists.filters import Doings, excluded_pairs, median_price
 from pipelines.lists.pins import pinned_places
-from pipelines.lists.pool import pool_of
+from pipelines.lists.pool import ROOM, pool_of
 from pipelines.lists.shop_rules import ShopRules
 from pipelines.lists.sieve import Excluded, Sieve
 from pipelines.models.ranker import Histories, Ranker
@@ -118,13 +118,34 @@ class ListMaker:
         """(U, C) places and scores of the candidates, best first, boosts included; what is lifted is looked for by itself."""
         barred = self.shop.is_barred[: self.ranker.n_items]
         if lift is None:
-            return pool_of(self.ranker, asked.histories, sieve, n, barred)
+            return self._with_unseen(sieve, *pool_of(self.ranker, asked.histories, sieve, n, barred))
         is_lifted = lift[: self.ranker.n_items] > 0
         place, score = pool_of(self.ranker, asked.histories, sieve, n, barred | is_lifted)
         if is_lifted.any():
             lifted = pool_of(self.ranker, asked.histories, sieve, self.config.n_kept, barred | ~is_lifted)
             place, score = np.concatenate([place, lifted[0]], axis=1), np.concatenate([score, lifted[1]], axis=1)
+        place, score = self._with_unseen(sieve, place, score)
         return _in_order(place, boosted(place, score, lift, self.config.n))
+
+    def _with_unseen(self, sieve: Sieve, place: Ints, score: Floats) -> tuple[Ints, Floats]:
+        """The same and, for users with too few candidates, items of the catalogue that the model does not know behind them."""
+        is_short = (place >= 0).sum(axis=1) < self.config.n_kept
+        if not is_short.any() or not len(self._unseen):
+            return place, score
+        some = self._unseen[: self.config.n_kept + min(ROOM, sieve.excluded.most_of_a_user())]
+        unseen = np.tile(some, (len(place), 1))
+        may = sieve.passes(unseen) & is_short[:, None]
+        least = np.min(score, axis=1, where=score > -np.inf, initial=0.0, keepdims=True)
+        behind = np.where(may, least - np.arange(1, len(some) + 1), -np.inf)
+        return np.concatenate([place, np.where(may, unseen, -1)], axis=1), np.concatenate([score, behind], axis=1)
+
+    @cached_property
+    def _unseen(self) -> Ints:
+        """Places of what the catalogue has and the model does not know, where everybody may be shown it: the newest first."""
+        assortment, n = self.shop.assortment, self.ranker.n_items
+        places = n + np.flatnonzero(~self.shop.is_barred[n:] & (assortment.row[n:] >= 0))
+        newest: Ints = places[np.lexsort((assortment.item[places], -assortment.created_s[places]))]
+        return newest
 
     def _slots(self, asked: Asked) -> Flags:
         """(U, n) which places are for new items."""
@@ -171,6 +192,7 @@ class ListMaker:
         reason = np.zeros(place.shape, np.int64)
         if lift is not None:
             reason[(place >= 0) & (lift[place] > 0)] = BOOST
+        reason[place >= self.ranker.n_items] = EXPLORE  # nobody did anything with it yet
         reason[chosen >= n_ranked] = PIN
         reason[chosen >= candidates.first_tried] = EXPLORE
         is_ranked = (chosen >= 0) & (chosen < n_ranked)

@@ -88,7 +88,11 @@ def test_a_list_holds_spare_items_and_no_more_than_it_should(settings, shop):
     run(settings, 1, rows(("u", "click", "shoe"), first_offset=100))
 
     made = list_of(shop, "u")
-    assert (len(made.items), len(made.spare)) == (3, 1) and len(made.scores) == 3 and made.reasons == {}
+    assert (
+        (len(made.items), made.spare[-1:], len(made.spare)) == (3, ["unseen"], 2)
+        and len(made.scores) == 3
+        and made.reasons == {}
+    )
 
 
 def test_what_is_hidden_or_sold_out_is_in_no_list_from_the_next_micro_batch_on(settings, shop):
@@ -99,7 +103,7 @@ def test_what_is_hidden_or_sold_out_is_in_no_list_from_the_next_micro_batch_on(s
     CatalogueStore(shop).write([replace(changed[0], hidden=True), replace(changed[1], in_stock=False)])
     run(settings, 2, rows(("u", "click", "shoe"), first_offset=101))
 
-    assert shown_to(shop, "u") == {"shoe", "milk"}
+    assert shown_to(shop, "u") == {"shoe", "milk", "unseen"}
 
 
 def test_what_the_model_met_just_now_obeys_the_rules_too(settings, shop):
@@ -154,7 +158,9 @@ def test_new_items_are_tried_by_what_is_published_of_them(settings, shop):
     run(settings, 1, rows(*((f"u{number}", "click", "shoe") for number in range(20)), first_offset=100))
 
     made = [list_of(shop, f"u{number}") for number in range(20)]
-    assert all(one.items[at] == "good" for one in made for at in one.reasons["explore"] if len(one.reasons["explore"]) == 1)
+    assert all(
+        one.items[at] == "good" for one in made for at in one.reasons["explore"] if len(one.reasons["explore"]) == 1
+    )
     assert all("good" in one.items for one in made)
 
 

@@ -48,7 +48,7 @@ BUYER = User(did=[("purchase", "a", 60)])
         pytest.param(User(did=[("add_to_cart", "b", 60)]), {}, "acd", id="not-what-lies-in-the-cart"),
         pytest.param(User(did=[("click", "a", 60)]), {"price_band": 1.2}, "abd", id="of-about-the-price"),
         pytest.param(User(), {"price_band": 1.2}, "abc", id="no-band-for-who-looked-at-nothing"),
-        pytest.param(User(), {"max_price": 10.5}, "ae", id="not-too-dear"),
+        pytest.param(User(), {"max_price": 10.5}, ["a", "e", "unseen"], id="not-too-dear"),
         pytest.param(User(), {"max_per_category": 1}, "acd", id="one-of-each-category"),
         pytest.param(User(), {"max_per_brand": 1, "max_per_category": 2}, "ace", id="one-of-each-brand"),
         pytest.param(User(), {"pins": [pin("e")]}, "eab", id="pinned-first"),
@@ -83,6 +83,14 @@ def test_a_list_by_the_rules(user, more, items):
         pytest.param(Shop(a_ranker(*"abcde"), n=2, n_spare=2), ["a", "b", "c", "d"], id="spare-ones-behind"),
         pytest.param(
             Shop(a_ranker(*"abc"), [some_item(name, hidden=True) for name in "abc"], n=3), [], id="all-hidden"
+        ),
+        pytest.param(
+            Shop(
+                a_ranker(*"ab"),
+                [some_item("old", created_ms=OLD_MS), some_item("new", created_ms=NEW_MS), some_item("of no date")],
+                n=4,
+            ),
+            ["a", "b", "new", "old"], id="what-nobody-looked-at-fills-a-list",
         ),
         pytest.param(
             Shop(a_ranker(*"ab"), n=3, rules=rules(pins=[pin("p", 3)])), ["a", "b", "p"],
@@ -244,7 +252,7 @@ def test_no_list_breaks_a_rule(data, users, some):
         assert may[user, items + spare].all(), "an item came that may not"
         assert (made.place[user, len(items) : n] == -1).all(), "a gap"
         pinned = {place for place in items if made.reason[user, items.index(place)] == 2}
-        ranked = np.flatnonzero(may[user, : len(NAMES)])
+        ranked = np.flatnonzero(may[user] & ((np.arange(len(assortment)) < len(NAMES)) | (assortment.row >= 0)))
         for attribute, most in (
             (assortment.category, some.max_per_category),
             (assortment.brand, some.max_per_brand),
