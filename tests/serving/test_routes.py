@@ -369,3 +369,26 @@ def test_impressions_that_do_not_fit_are_dropped_and_counted(tmp_path):
 
     assert shop.list().status == 200
     assert 'liveshelf_serving_impressions_total{fate="dropped"} 4.0' in shop.get("/metrics").body.decode()
+
+
+def test_pages_of_allowed_origins_may_ask(tmp_path):
+    shop = Shop(tmp_path, allowed_origins=("https://shop.example",))
+
+    answers = [shop.list(headers={"Origin": f"https://{name}.example"}) for name in ("shop", "other")]
+
+    assert [answer.headers.get("access-control-allow-origin") for answer in answers] == ["https://shop.example", None]
+
+
+def test_the_page_of_routes_needs_no_file_from_elsewhere_and_tells_all(shop):
+    page = shop.get("/docs").body.decode()
+
+    assert "//cdn" not in page and "/openapi.json" in page
+    assert set(shop.get("/openapi.json").json["paths"]) == {
+        "/v1/lists/batch",
+        "/v1/lists/{user_id}",
+        "/v1/similar/{item_id}",
+        "/v1/trending",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    }
