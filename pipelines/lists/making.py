@@ -15,9 +15,10 @@ from pipelines.lists.arrangement import Candidates, Wanted, arranged
 from pipelines.lists.exploration import NewItems, explored_slots
 from pipelines.lists.filters import Doings, excluded_pairs, median_price
 from pipelines.lists.pins import pinned_places
-from pipelines.lists.pool import ROOM, pool_of
+from pipelines.lists.pool import MAX_CANDIDATES, ROOM, pool_of
 from pipelines.lists.shop_rules import ShopRules
 from pipelines.lists.sieve import Excluded, Sieve
+from pipelines.models.best import blocks
 from pipelines.models.ranker import Histories, Ranker
 
 POOL_LISTS = 4  # candidates, in lists, where rules choose among them
@@ -82,9 +83,9 @@ class ListMaker:
         made = MadeLists.none(asked.n_users, self.config.n_kept)
         waiting = np.arange(asked.n_users)
         while True:
-            lists = self._made_of(asked.only(waiting), n_pool)
-            made.set(waiting, lists)
-            n_items = (lists.place[:, : self.config.n] >= 0).sum(axis=1)
+            for part in blocks(len(waiting), MAX_CANDIDATES // n_pool):
+                made.set(waiting[part], self._made_of(asked.only(waiting[part]), n_pool))
+            n_items = (made.place[waiting, : self.config.n] >= 0).sum(axis=1)
             waiting = waiting[n_items < min(self.config.n, self._n_allowed)]
             if not len(waiting) or n_pool >= self.ranker.n_items:
                 return made

@@ -4,9 +4,11 @@ import numpy as np
 
 from pipelines.features.profile import Flags, Floats, Ints
 from pipelines.lists.sieve import Sieve
+from pipelines.models.best import blocks
 from pipelines.models.ranker import Histories, Ranker
 
 ROOM = 64  # candidates beside those that are wanted, at most, for what the filters take
+MAX_CANDIDATES = 1_000_000  # at once
 MORE = 8  # times as many, where that was not enough
 
 
@@ -20,13 +22,18 @@ def pool_of(ranker: Ranker, histories: Histories, sieve: Sieve, n: int, but: Fla
     places, scores = np.full((histories.n_users, n), -1), np.full((histories.n_users, n), -np.inf)
     waiting = np.arange(histories.n_users)
     while len(waiting):
-        column, score = ranker.best(histories.only(waiting), n_asked, but)
-        passes = sieve.only(waiting).passes(column) & (score > -np.inf)
-        first = np.argsort(~passes, axis=1, kind="stable")[:, :n]
-        is_one = np.take_along_axis(passes, first, axis=1)
-        places[waiting] = np.where(is_one, np.take_along_axis(column, first, axis=1), -1)
-        scores[waiting] = np.where(is_one, np.take_along_axis(score, first, axis=1), -np.inf)
-        has_more = (score[:, -1] > -np.inf) & (n_asked < ranker.n_items)
-        waiting = waiting[~is_one[:, -1] & has_more]
+        is_short = np.zeros(len(waiting), np.bool_)
+        for part in blocks(len(waiting), MAX_CANDIDATES // n_asked):
+            users = waiting[part]
+            column, score = ranker.best(histories.only(users), n_asked, but)
+            passes = sieve.only(users).passes(column) & (score > -np.inf)
+            first = np.argsort(~passes, axis=1, kind="stable")[:, :n]
+            is_one = np.take_along_axis(passes, first, axis=1)
+            places[users] = np.where(is_one, np.take_along_axis(column, first, axis=1), -1)
+            scores[users] = np.where(is_one, np.take_along_axis(score, first, axis=1), -np.inf)
+            is_short[part] = ~is_one[:, -1] & (score[:, -1] > -np.inf)
+        if n_asked >= ranker.n_items:
+            break
+        waiting = waiting[is_short]
         n_asked *= MORE
     return places, scores

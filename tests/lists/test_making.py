@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.list_sections import BoostConfig, PinConfig, RulesConfig
+from pipelines.lists import making, pool
 from tests.lists.shops import DAY_S, NOW_S, Shop, ToldRanker, User, a_ranker, asked, some_item
 
 NEW_MS = (NOW_S - DAY_S) * 1000
@@ -276,6 +277,20 @@ def is_capped(assortment, items, place, some) -> bool:
             (assortment.brand, some.max_per_brand),
         )
     )
+
+
+@pytest.mark.parametrize("at_once", [1, 40, 100], ids=str)
+def test_how_many_are_looked_at_at_once_changes_nothing(at_once, monkeypatch):
+    items = [f"i{number}" for number in range(300)]
+    facts = {name: ("one" if number < 290 else f"other {number}", None) for number, name in enumerate(items)}
+    users = [User(bought=items[: 40 * number]) for number in range(8)]
+    shop = Shop(a_ranker(*items, n_users=8, facts_of=facts), n=5, rules=rules(max_per_category=2, diversity=0.1))
+    wanted = shop.lists(*users)
+
+    for module in (making, pool):
+        monkeypatch.setattr(module, "MAX_CANDIDATES", at_once)
+
+    assert shop.lists(*users) == wanted and all(len(made) == 5 for made in wanted)
 
 
 @settings(max_examples=40, deadline=None)
