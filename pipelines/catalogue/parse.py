@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pipelines.catalogue import values
@@ -66,6 +67,7 @@ def parse_item(record: Mapping[str, Any], *, separator: str, as_of_ms: int) -> C
     return CatalogueItem(**{"updated_ms": as_of_ms} | read)
 
 
+@lru_cache(1_024)  # every record has the same names
 def plain_name(name: str) -> str:
     """The name of a field as NAMES has it: `g:Image Link` is `image_link`."""
     return name.strip().lstrip("\ufeff").lower().removeprefix("g:").replace(" ", "_").replace("-", "_")

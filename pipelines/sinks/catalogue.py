@@ -138,7 +138,7 @@ class CatalogueTables:
         merge.execute()
 
     def _file_rejected(self, rejected: DataFrame) -> None:
-        if rejected.isEmpty():
+        if not rejected.count():  # isEmpty would leave the workers with half-read input
             return
         spark, rejected_id = rejected.sparkSession, F.sha2(F.concat_ws("\n", "source", "record"), 256)
         rows = rejected.withColumn("rejected_id", rejected_id).dropDuplicates(["rejected_id"])
