@@ -23,6 +23,7 @@ A list is answered with 200 also while Redis is away: from memory, then from the
 that came are answered. docs/serving.md has the rest.
 """
 
+import gc
 import os
 import sys
 import tempfile
@@ -87,7 +88,10 @@ def app_of_worker(config: Config, keys: Keys) -> Any:
         similar if serving.similar else None,
         _producer(config) if serving.log_impressions else None,
     )
-    return make_app(serving, config.lists, config.catalogue, keys, world)
+    app = make_app(serving, config.lists, config.catalogue, keys, world)
+    gc.collect()
+    gc.freeze()  # what was imported stays: looking through it now and then would stop every request for tens of milliseconds
+    return app
 
 
 def _producer(config: Config) -> Any:

@@ -27,6 +27,7 @@ from pipelines.stores.keys import CATALOGUE_VERSION
 
 _START_SECONDS = 60.0  # a large catalogue may take so long at the start
 _LOOK_SECONDS = 1.0  # how often lists are asked for, and the catalogue is looked at while nobody reads
+_MOST_SEGMENTS = 300  # in the file: it is written between requests
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,8 @@ async def _running(serving: ServingConfig, parts: Parts) -> AsyncIterator[None]:
 async def write_static_file(parts: Parts) -> None:
     """Write what stands in for everybody now, but for items that may not be shown. Nothing while Redis is away."""
     fallbacks, static_file, catalogue = parts.fallbacks, parts.static_file, parts.following.copy
-    segments = [ALL, *(segment for segment in fallbacks.segments if segment not in (ALL, TRENDING))]
+    needed = [segment for segment in fallbacks.segments if segment not in (ALL, TRENDING)]
+    segments = [ALL, *needed[-_MOST_SEGMENTS:]]  # those that somebody needed last
     keys = fallbacks.keys(segments)
     if parts.contact.is_away:
         static_file.read()
