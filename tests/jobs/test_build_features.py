@@ -16,6 +16,7 @@ from pipelines.sinks.delta_tables import ensure_table
 from pipelines.stores.connection import connect
 from pipelines.stores.heartbeat import HeartbeatStore
 from pipelines.stores.ranks import RankStore
+from pipelines.stores.trials import TrialStore
 from tests.streams import forget_last_commit
 
 pytestmark = [pytest.mark.spark, pytest.mark.servers]
@@ -33,9 +34,14 @@ DOCUMENT = {
         "popularity": {"entity": "item", **LIKED},
         "last_price": {"entity": "item", "kind": "last_value", "about": "", "events": ["click"], "field": "price"},
         "liked": {"entity": "segment", **LIKED},
+        "click_rate": {
+            "entity": "item", "kind": "rate", "about": "", "hits": ["click"], "of": ["impression"], "prior": 0.1,
+            "prior_events": 9, "half_lives": ["day"],
+        },
     },
     "ranks": {"trending": {"feature": "popularity_day", "top": 2}},
     "fallbacks": {"feature": "liked_day", "n": 2},
+    "exploration": {"feature": "click_rate_day"},
 }  # fmt: skip
 
 
@@ -88,7 +94,8 @@ def shop(spark, tmp_path, redis_url):
 def test_tables_hold_what_all_events_say_and_what_is_published_follows_from_them(shop):
     assert "no table `events` yet" in shop.run().output
 
-    shop.add(an_event("a", "i1"), an_event("b", "i2", 1, "purchase"), an_event("c", "i3", 0), an_event("d", None))
+    shop.add(an_event("a", "i1"), an_event("b", "i2", 1, "purchase"), an_event("c", "i3", 0), an_event("d", None),
+             an_event("h", "i3", 0, "impression"))  # fmt: skip
     assert shop.run().exit_code == 0
     shop.add(
         an_event("e", "i1", 24, price=3.0), an_event("f", "i3", -24, device="car"), an_event("g", "i2", 2, "search")
@@ -108,6 +115,9 @@ def test_tables_hold_what_all_events_say_and_what_is_published_follows_from_them
     assert everybody.as_of_ms == shop.ranks.read_rank("trending").as_of_ms
     assert PublishedList.from_json(shop.ranks.read_fallback("device:car")).items == ["i3"]
     assert beat["table_rows"] == {"item_features": 3, "segment_features": 7} and beat["fallback_lists"] == 3
+    tried = TrialStore(shop.client).read()
+    assert (tried.items, beat["tried_items"]) == (["i3"], 1)
+    assert (tried.clicks, tried.impressions) == (pytest.approx([0.75]), pytest.approx([0.5]))
 
 
 def rows(table):
