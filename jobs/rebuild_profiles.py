@@ -10,9 +10,8 @@ For a Redis that was lost, a weight or half-life that was changed (docs/features
 check_consistency found wrong. Readers meet the old profile or the new one; personalize may run, except across a change of
 `version` in features.yaml. Interrupted, it goes on where it was. A profile that is right already is not written.
 
-Visitors who logged in, and the users they became, keep the profiles they have: what a user got at a login is filed under the
-visitor's id, and is not gathered again. In a Redis that was lost, or under a new `version`, such a user has what is filed
-under the user's own id, and of the visitor's what the profile in Redis still knows one by one.
+Users have what visitors gave at a login as well, and lost visitors their links (docs/redis.md, Logins). A user who
+has more of a visitor than is filed so far keeps the profile: run it again.
 
 \b
 Reads   {lake_root}/events; the checkpoints of personalize and validate_events, for how far both are
@@ -38,7 +37,7 @@ from jobs._spark import job_session
 from pipelines.config import Config
 from pipelines.errors import InputError
 from pipelines.features.definitions import load_definitions
-from pipelines.features.filed import TopicPosition, of_active_users, to_filed_interactions
+from pipelines.features.filed import TopicPosition, active_users, to_filed_interactions
 from pipelines.hot_path.rebuild import RebuildReport, rebuild_other_versions
 from pipelines.hot_path.spark import with_rebuilding
 from pipelines.hot_path.worker import StageSettings, Worker
@@ -128,8 +127,8 @@ def main(config: Config, wait_seconds: float, with_tables: bool, **wanted: Any) 
     HeartbeatStore(client).beat(JOB, {"features_version": online.version, **report.figures()})
     click.echo(
         f"{report.n_users:,} users from {report.n_interactions:,} interactions: {report.n_replaced:,} profiles replaced, "
-        f"{report.n_same:,} were right already, {report.n_of_logins:,} left as they are (visitors who logged in, and their "
-        f"users); features version {online.version}"
+        f"{report.n_same:,} were right already, {report.n_of_logins:,} left as they are (they have more of "
+        f"visitors than is filed so far); features version {online.version}"
     )
 
 
@@ -139,7 +138,7 @@ def _filed(config: Config, topic: Topic, asked: Wanted, wait_seconds: float) -> 
     _wait_for_filing(config, reached, wait_seconds)
     events = read_table(job_session(JOB), config.table("events"), "events", config.events.contract.events)
     position = TopicPosition(config.kafka.topic, topic.tag, topic.end_offsets, reached)
-    return to_filed_interactions(of_active_users(events, asked.since, asked.until), position, asked.n_slices)
+    return to_filed_interactions(events, position, asked.n_slices, active_users(events, asked.since, asked.until))
 
 
 def _rebuild(filed: DataFrame, settings: StageSettings, wanted: Wanted) -> RebuildReport:

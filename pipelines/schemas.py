@@ -340,9 +340,7 @@ REBUILD_REPORT = StructType(
         _field("n_users", LongType(), "users in the slice"),
         _field("n_replaced", LongType(), "profiles that were written"),
         _field("n_same", LongType(), "profiles that said the same already"),
-        _field(
-            "n_of_logins", LongType(), "profiles that were left as they are: of visitors who logged in, and their users"
-        ),
+        _field("n_of_logins", LongType(), "users left as they are: they have more of visitors than is filed so far"),
     ]
 )
 

@@ -8,8 +8,14 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from pipelines.features.gathering import with_gifts
 from pipelines.features.interactions import LOGIN, to_arrivals, to_interactions
 from pipelines.schemas import INTERACTION_TYPES
+
+FILED_COLUMNS = (
+    "user", "item_hash", "event_hash", "code", "time_s", "source", "offset", "is_named", "is_login", "giver", "becomes",
+    "since_s",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -22,13 +28,15 @@ class TopicPosition:
     reached: Mapping[int, int]  # the hot path folds from here on by itself; empty where it never ran
 
 
-def to_filed_interactions(events: DataFrame, topic: TopicPosition, n_slices: int) -> DataFrame:
-    """Take the interactions that the hot path has behind it, and the logins of visitors, cut by user into slices.
+def to_filed_interactions(
+    events: DataFrame, topic: TopicPosition, n_slices: int, users: DataFrame | None = None
+) -> DataFrame:
+    """Take the interactions that the hot path has behind it, cut by user into slices, with what visitors gave to users.
 
-    In:   rows of the table `events`.
-    Out:  slice (0 … n_slices − 1), user, item_hash, event_hash, code, time_s, source (0: of another topic), offset, all
-          long but user; is_named, is_login (boolean). The user of a login is the visitor, and it has no code. All rows of a
-          user are in one slice; each partition is sorted by slice.
+    In:   rows of the table `events`; `users` (user): of whom alone.
+    Out:  slice (0 … n_slices − 1), user, item_hash, event_hash, code, time_s, source (0: of another topic, or a gift), offset,
+          since_s, all long but user; giver, becomes (string); is_named, is_login (boolean): see gathering.with_gifts. All rows
+          of a user are in one slice; each partition is sorted by slice.
     """
     of_topic = F.col("topic") == topic.name
     is_ahead = of_topic & _at_or_after(topic.reached) if topic.reached else F.lit(False)
@@ -37,26 +45,24 @@ def to_filed_interactions(events: DataFrame, topic: TopicPosition, n_slices: int
     filed = events.where(~is_ahead).select(
         "*", F.when(is_known, source).otherwise(F.lit(0).cast("long")).alias("source")
     )
-    is_login = F.col("visitor").isNotNull()
-    rows = to_arrivals(filed, "source").select(
-        "*", is_login.alias("is_login"), F.when(is_login, F.col("visitor")).otherwise(F.col("user")).alias("whose")
-    )
-    rows = rows.drop("user").withColumnRenamed("whose", "user")
-    rows = rows.withColumn("slice", F.pmod(F.xxhash64("user"), F.lit(n_slices)))
-    columns = ("slice", "user", "item_hash", "event_hash", "code", "time_s", "source", "offset", "is_named", "is_login")
-    return rows.select(*columns).repartition(n_slices, "slice").sortWithinPartitions("slice")
+    rows = with_gifts(to_arrivals(filed, "source"))
+    if users is not None:  # and the users whom visitors among them became: a visitor and its user are rebuilt together
+        became = rows.join(users.withColumnRenamed("user", "giver"), "giver", "left_semi").select("user")
+        rows = rows.join(users.union(became).distinct(), "user", "left_semi")
+    rows = rows.withColumn("slice", F.pmod(F.xxhash64("user"), F.lit(n_slices))).select("slice", *FILED_COLUMNS)
+    return rows.repartition(n_slices, "slice").sortWithinPartitions("slice")
 
 
-def of_active_users(events: DataFrame, since: datetime | None, until: datetime | None) -> DataFrame:
-    """Keep all events of the users who did something from `since` on and before `until` (event time, UTC)."""
+def active_users(events: DataFrame, since: datetime | None, until: datetime | None) -> DataFrame | None:
+    """Users (user) who did something from `since` on and before `until` (event time, UTC); None: no bounds."""
+    if not since and not until:
+        return None
     inside = reduce(
         lambda both, one: both & one,
         [F.col("event_time") >= F.lit(since)] * bool(since) + [F.col("event_time") < F.lit(until)] * bool(until),
         F.lit(True),
     )
-    return (
-        events.join(events.where(inside).select("user").distinct(), "user", "left_semi") if since or until else events
-    )
+    return events.where(inside).select("user").distinct()
 
 
 def _at_or_after(offsets: Mapping[int, int]) -> Column:

@@ -1,8 +1,8 @@
 """A profile made anew from all that is filed of a user, joined with what the live one has seen since.
 
 Ring and tail of the live profile know what came last, so a rebuild needs no pause: an interaction that is in both is one,
-and one that is only in the live profile came after what was read of `events`. A profile keeps its link; of what visitors
-brought to a user, ring and tail of the live profile are all that is known here (see `is_of_a_login`).
+and one that is only in the live profile came after what was read of `events`. What visitors gave is among what is filed of
+a user (features/gathering.py). A profile keeps its link.
 """
 
 from dataclasses import dataclass, replace
@@ -13,10 +13,10 @@ from pipelines.errors import ProfileFormatError
 from pipelines.features.bought import bought_by_either
 from pipelines.features.fold import Interactions, fold
 from pipelines.features.online import OnlineSums
-from pipelines.features.profile import Flags, Ints, Profiles, Words, decode
+from pipelines.features.profile import Flags, Ints, Profiles, Words, decode, key_time_s
 from pipelines.sections import ProfileConfig
 
-_FILED, _LIVE = 1, 2  # sources within one rebuild; the true marks are put in afterwards
+_FILED, _LIVE, _OF_VISITORS = 1, 2, 3  # sources within one rebuild; the true marks are put in afterwards
 TOLERANCE = 1e-9
 
 
@@ -30,17 +30,32 @@ class FiledInteractions:
     source: Words  # (n,) partition and topic tag; 0: of a topic that is not read any more
     offset: Ints  # (n,)
     is_named: Flags  # (n,) whether the user was told as a `user_id`
+    is_gift: Flags  # (n,) whether it is of a visitor who turned out to be the user
+
+    @classmethod
+    def none(cls) -> "FiledInteractions":
+        """Nothing is filed."""
+        words, none = np.empty(0, np.uint64), np.empty(0, np.int64)
+        return cls(none, words, words, words, none, none.astype(np.bool_), none.astype(np.bool_))
 
     def only(self, rows: Flags) -> "FiledInteractions":
         """The rows alone that are marked."""
         return FiledInteractions(**{name: of[rows] for name, of in vars(self).items()})
 
 
-def rebuilt(filed: FiledInteractions, live: Profiles, config: ProfileConfig, online: OnlineSums) -> Profiles:
+def rebuilt(
+    filed: FiledInteractions,
+    live: Profiles,
+    config: ProfileConfig,
+    online: OnlineSums,
+    gathered: Interactions | None = None,
+) -> Profiles:
     """Profiles of the U users of `live` by the definitions of `online`, one generation on.
 
     The live profile may have other definitions: its sums are not read. What it alone knows and is older than its own ring
-    and tail (because `events` no longer has it, or has it under a visitor's id) cannot be rebuilt.
+    and tail (because `events` no longer has it) cannot be rebuilt.
+
+    gathered: what the live profiles of a user's visitors know one by one; by user and key.
     """
     users = len(live.length)
     filed = filed.only(~_to_be_handed_over(filed, live))
@@ -48,7 +63,10 @@ def rebuilt(filed: FiledInteractions, live: Profiles, config: ProfileConfig, onl
     everything = Interactions(filed.user[order], filed.key[order], filed.item[order], np.arange(len(order)), _FILED)
     whole = fold(decode([None] * users), everything, config, online).profiles
     whole = fold(whole, _seen_live(live), config, online).profiles
+    if gathered is not None:
+        whole = fold(whole, gathered, config, online).profiles
     bought = bought_by_either(whole, live, config.kept_purchases)
+    is_given = np.bincount(filed.user[filed.is_gift], minlength=users) > 0
     return replace(
         whole,
         bought_length=bought[0],
@@ -57,8 +75,8 @@ def rebuilt(filed: FiledInteractions, live: Profiles, config: ProfileConfig, onl
         progress=live.progress,
         features_version=np.full(users, online.version, np.int64),
         generation=live.generation + 1,
-        is_named=live.is_named | (np.bincount(filed.user[filed.is_named], minlength=users) > 0),
-        is_joined=live.is_joined,
+        is_named=live.is_named | is_given | (np.bincount(filed.user[filed.is_named], minlength=users) > 0),
+        is_joined=live.is_joined | is_given,
         links=live.links,
         marks=_joined_marks(filed, live),
         fresh=np.zeros_like(whole.fresh),
@@ -72,14 +90,14 @@ def has_link(profiles: Profiles) -> Flags:
     return linked
 
 
-def is_of_a_login(live: Profiles, online: OnlineSums) -> Flags:
-    """(U,) profiles to leave alone: linked ones, and those that visitors were joined into.
+def knows_more(live: Profiles, made: Profiles) -> Flags:
+    """(U,) users whose live profile has more of their visitors than is filed so far: to be left alone.
 
-    What a user has of visitors is filed under their ids, not under the user's. But sums of other definitions are of no use.
+    A login that came while the profiles are rebuilt is not in what was read. But sums of other definitions are of no use.
     """
-    of_a_login: Flags = has_link(live) | live.is_joined
-    of_a_login &= (live.features_version == online.version) | ~live.is_known
-    return of_a_login
+    more: Flags = live.is_joined & (live.n_interactions > made.n_interactions)
+    more &= live.features_version == made.features_version
+    return more
 
 
 def _to_be_handed_over(filed: FiledInteractions, live: Profiles) -> Flags:
@@ -89,7 +107,7 @@ def _to_be_handed_over(filed: FiledInteractions, live: Profiles) -> Flags:
     marks = live.marks[filed.user]
     reached = np.where(marks[:, :, 0] == filed.source[:, None], marks[:, :, 1], np.uint64(0)).max(axis=1)
     ahead: Flags = (filed.source != 0) & (filed.offset.astype(np.uint64) >= reached)
-    ahead &= has_link(live)[filed.user]
+    ahead &= has_link(live)[filed.user] & (reached > 0)  # else it is a link that a rebuild made
     return ahead
 
 
@@ -129,6 +147,15 @@ def _is_readable(value: bytes | None) -> bool:
     except ProfileFormatError:
         return False
     return True
+
+
+def seen_of_visitors(visitors: Profiles, user: Ints, since_s: Ints) -> Interactions:
+    """What the live profiles of V visitors know one by one since the second `since_s` (V,), as that of `user` (V,)."""
+    seen = _seen_live(visitors)
+    kept = key_time_s(seen.key) >= since_s[seen.user]
+    owner, key, item = user[seen.user[kept]], seen.key[kept], seen.item[kept]
+    order = np.lexsort((key, owner))
+    return Interactions(owner[order], key[order], item[order], np.arange(len(order)), _OF_VISITORS)
 
 
 def _seen_live(live: Profiles) -> Interactions:

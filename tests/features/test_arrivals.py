@@ -1,6 +1,7 @@
 """What of the events reaches the hot path, and the rebuild: interactions, and the logins of visitors."""
 
 import pytest
+from pyspark.sql import functions as F
 
 from pipelines.events.parse import parse_records
 from pipelines.features.filed import TopicPosition, to_filed_interactions, visitors_who_logged_in
@@ -50,13 +51,17 @@ def test_the_rest_gets_interactions_alone(events):
     assert [row.offset for row in to_interactions(events).orderBy("offset").collect()] == [0, 1]
 
 
-def test_a_rebuild_gets_a_login_with_the_visitor(events):
-    rows = to_filed_interactions(events, TopicPosition("t", 7, {0: 8}, {0: 8}), 4).orderBy("offset").collect()
+def test_a_rebuild_gets_what_a_visitor_gave_and_to_whom(events):
+    filed = to_filed_interactions(events, TopicPosition("t", 7, {0: 8}, {0: 8}), 4)
+    rows = filed.orderBy("offset", F.col("giver").isNotNull()).collect()
 
-    assert [(row.offset, row.user, row.is_named, row.is_login) for row in rows] == [
-        (0, "a-1", False, False), (1, "u-1", True, False), (3, "a-1", True, True),
+    assert [(row.offset, row.user, row.is_named, row.giver, row.becomes) for row in rows] == [
+        (0, "a-1", False, None, None), (0, "u-1", False, "a-1", None), (1, "u-1", True, None, None),
+        (3, "a-1", False, None, "u-1"), (3, "u-1", False, "a-1", "u-1"),
     ]  # fmt: skip
-    assert rows[0].slice == rows[2].slice
+    assert [row.is_login for row in rows] == [False, False, False, True, True]
+    assert rows[1].source == 0 != rows[0].source and rows[4].since_s == 0
+    assert rows[0].slice == rows[3].slice
 
 
 def test_a_check_is_told_which_of_its_users_are_visitors_who_logged_in(events):

@@ -8,10 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.features.fold import Interactions, fold
-from pipelines.features.joining import joined, linked
 from pipelines.features.online import OnlineSums
-from pipelines.features.profile import Link, Profiles, decode, encode, entry_keys
-from pipelines.features.rebuilding import FiledInteractions, decode_readable, is_of_a_login, is_same, rebuilt
+from pipelines.features.profile import Profiles, decode, encode, entry_keys
+from pipelines.features.rebuilding import FiledInteractions, decode_readable, is_same, knows_more, rebuilt
 from pipelines.sections import ProfileConfig
 
 START_S, SOURCE, TAG = 1_570_000_000, (3 << 32) | 77, 77
@@ -46,11 +45,10 @@ def streamed(events, first=0, cuts=3) -> Profiles:
 def filed(events, up_to) -> FiledInteractions:
     """What `events` holds: all up to offset `up_to`."""
     if not up_to:
-        nothing = np.empty(0, np.uint64)
-        none = np.empty(0, np.int64)
-        return FiledInteractions(none, nothing, nothing, nothing, none, none.astype(np.bool_))
+        return FiledInteractions.none()
     user, key, item, offset = columns(events[:up_to], range(up_to))
-    return FiledInteractions(user, key, item, np.full(up_to, SOURCE, np.uint64), offset, np.zeros(up_to, np.bool_))
+    no = np.zeros(up_to, np.bool_)
+    return FiledInteractions(user, key, item, np.full(up_to, SOURCE, np.uint64), offset, no, no)
 
 
 def assert_same(made: Profiles, expected: Profiles) -> None:
@@ -138,21 +136,10 @@ def test_a_name_that_is_filed_is_told_to_the_profile():
     assert made.is_named.tolist() == [False, True] and is_same(made, live).tolist() == [True, False]
 
 
-def test_profiles_of_a_login_are_known_unless_their_sums_are_of_no_use():
-    with_link = linked(streamed(EVENTS), {1: Link("u9", 1)})
-    with_visitor = joined(streamed(EVENTS), with_link, CONFIG, ONLINE)
+def test_a_user_whose_live_profile_has_more_of_visitors_than_is_filed_is_left_alone():
+    whole, alone = streamed(EVENTS), streamed(EVENTS[:4])
+    with_visitor = replace(whole, is_joined=np.array([True, False]))
 
-    assert is_of_a_login(with_link, ONLINE).tolist() == [False, True]
-    assert is_of_a_login(with_visitor, ONLINE).tolist() == [True, True]
-    assert not is_of_a_login(with_visitor, replace(ONLINE, version=2)).any()
-    assert is_of_a_login(linked(decode([None]), {0: Link("u9", 1)}), ONLINE).tolist() == [True]
-
-
-def test_a_rebuild_keeps_the_link_and_leaves_to_the_hot_path_what_it_must_hand_over():
-    first = len(EVENTS) - 2
-    live = linked(streamed(EVENTS[:first]), {0: Link("u9", 1), 1: Link("u9", 1)})
-
-    made = rebuilt(filed(EVENTS, len(EVENTS)), live, CONFIG, ONLINE)
-
-    assert made.links == live.links and made.n_interactions.tolist() == live.n_interactions.tolist()
-    assert made.marks.tolist() == live.marks.tolist()
+    assert knows_more(with_visitor, alone).tolist() == [True, False]
+    assert not knows_more(alone, with_visitor).any() and not knows_more(whole, alone).any()
+    assert not knows_more(with_visitor, replace(alone, features_version=np.array([9, 9]))).any()

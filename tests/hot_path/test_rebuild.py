@@ -24,12 +24,19 @@ SEVEN = [("u1", f"i{number}", number) for number in range(7)]
 SOURCE = (0 << 32) | TAG
 
 
-def filed(clicks, first_offset=0, is_named=True, logged_in=()) -> pa.Table:
+def filed(clicks, first_offset=0, is_named=True) -> pa.Table:
     """Rows of `to_filed_interactions`."""
-    logins = [(visitor, "", 0) for visitor in logged_in]
-    rows = pa.Table.from_batches([some_rows([*clicks, *logins], first_offset, is_named=is_named)])
-    is_login = pa.array([False] * len(clicks) + [True] * len(logins))
-    return rows.append_column("source", pa.array([SOURCE] * len(rows), pa.int64())).append_column("is_login", is_login)
+    rows = pa.Table.from_batches([some_rows(clicks, first_offset, is_named=is_named)])
+    more = {
+        "source": pa.array([SOURCE] * len(rows), pa.int64()),
+        "is_login": pa.array([False] * len(rows)),
+        "giver": pa.nulls(len(rows), pa.string()),
+        "becomes": pa.nulls(len(rows), pa.string()),
+        "since_s": pa.nulls(len(rows), pa.int64()),
+    }
+    for name, values in more.items():
+        rows = rows.append_column(name, values)
+    return rows
 
 
 def stored(client, user="u1"):
@@ -106,28 +113,31 @@ def test_a_user_who_is_never_still_ends_the_rebuild_with_a_reason(settings, monk
         rebuild_slice(settings, Raced(settings, times=3), filed(SEVEN[:3]))
 
 
-def test_a_visitor_who_logged_in_and_the_user_keep_what_they_have(settings, redis_client):
-    a_few = [("a1", f"i{number}", number) for number in range(3)]
-    run(settings, 0, some_rows(a_few, is_named=False))
-    run(settings, 1, some_rows(SEVEN[3:], first_offset=3), some_logins([("u1", "a1", 9)], first_offset=7))
-    before = {key: redis_client.get(key) for key in redis_client.keys("profile:*")}
+def of_a_login(gifts, user="u1", visitor="a1") -> pa.Table:
+    """Rows of `to_filed_interactions` of a user: what the visitor gave, and the login."""
+    n = len(gifts)
+    rows = filed([(user, item, number) for _, item, number in [*gifts, ("", "", 0)]], is_named=False)
+    for name, values in (
+        ("source", pa.array([0] * (n + 1), pa.int64())),
+        ("giver", pa.array([visitor] * (n + 1))),
+        ("is_login", pa.array([False] * n + [True])),
+        ("becomes", pa.array([None] * n + [user], pa.string())),
+        ("since_s", pa.array([None] * n + [0], pa.int64())),
+    ):
+        rows = rows.set_column(rows.schema.get_field_index(name), name, values)
+    return rows
 
-    reports = [
-        rebuild_slice(settings, Worker(settings), rows)
-        for rows in (filed(a_few, is_named=False, logged_in=["a1"]), filed(SEVEN[3:], first_offset=3))
-    ]
 
-    assert {key: redis_client.get(key) for key in redis_client.keys("profile:*")} == before
-    assert [(r.n_of_logins, r.n_same, r.n_replaced) for r in reports] == [(1, 0, 0), (1, 0, 0)]
-    assert stored(redis_client, "u1").n_interactions[0] == 7
+def test_a_lost_link_comes_back_with_all_that_the_visitor_did_meanwhile(settings, redis_client):
+    done = [("a1", f"i{number}", number) for number in range(7)]
+    run(settings, 0, some_rows(done[4:6], first_offset=4, is_named=False))  # after the loss, and not filed yet
 
+    rebuild_slice(settings, Worker(settings), of_a_login(done[:4]))
+    run(settings, 1, some_rows(done[6:], first_offset=6, is_named=False))
+    run(settings, 2, some_logins([("u1", "a1", 0)], partition=1))
 
-@pytest.mark.parametrize("is_named", [False, True])
-def test_a_lost_visitor_who_logged_in_is_not_given_away_a_second_time(settings, redis_client, is_named):
-    report = rebuild_slice(settings, Worker(settings), filed(SEVEN, is_named=is_named, logged_in=["u1"]))
-
-    assert (report.n_interactions, report.n_of_logins, report.n_replaced) == (7, not is_named, is_named)
-    assert bool(redis_client.get(profile_key("u1"))) == is_named, "a name tells that it is no visitor"
+    assert stored(redis_client, "a1").links[0].user == "u1" and stored(redis_client, "a1").n_interactions[0] == 3
+    assert stored(redis_client).n_interactions[0] == 7 and stored(redis_client).is_joined[0]
 
 
 def test_a_link_alone_outlives_a_new_version(settings, redis_client):
