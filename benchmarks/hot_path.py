@@ -39,6 +39,7 @@ from pipelines.sinks.kafka import KafkaRecordSink
 from pipelines.sources.kafka import read_records
 from pipelines.sources.topics import describe_topic
 from pipelines.stores.connection import connect
+from pipelines.stores.list_log import ListLog
 from pipelines.stores.model import ModelStore
 from pipelines.streams import RunningStream, start_stream
 
@@ -135,6 +136,8 @@ def _backlog(spark: SparkSession, config: Config, rules: CompiledRules, client: 
     client.execute_command("FLUSHDB", "SYNC")  # type: ignore[no-untyped-call]  # else memory is given back later
     before = client.info("memory")["used_memory"]
     learning_rate, recorder = _through(spark, config, rules, "learning")
+    log = ListLog(client)
+    log.finish(log.plan())  # as filed: personalize does so every half minute
     cores = spark.sparkContext.defaultParallelism
     interactions = recorder.total("n_interactions")
     per_event = {
