@@ -55,7 +55,7 @@ class BothStreams:
             "kafka": {"bootstrap_servers": servers.bootstrap_servers, "topic": topic, "max_offsets_per_trigger": 200},
             "tracking": {"root": str(home / "mlflow")},
             "model": MODEL,
-            "lists": {"refresh_weights": {}},  # by number alone: what a truth of counts can tell
+            "lists": {"refresh_weights": {"purchase": 1}},  # by number alone: what a truth of counts can tell
             "redis": {"url": servers.redis_url.replace("/0", f"/{redis_db}")},
             "validation": {
                 "trigger_seconds": 0,
