@@ -68,8 +68,8 @@ def distinct(events):
 def filed(events) -> FiledInteractions:
     batch, n = interactions(events), len(events)
     return FiledInteractions(
-        batch.user, batch.key, batch.item, np.full(n, 7, np.uint64), batch.offset, np.ones(n, np.bool_)
-    )
+        batch.user, batch.key, batch.item, np.full(n, 7, np.uint64), batch.offset, np.ones(n, np.bool_), np.zeros(n, np.bool_),
+    )  # fmt: skip
 
 
 @settings(max_examples=200, deadline=None)
