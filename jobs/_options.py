@@ -33,7 +33,7 @@ def config_option(function: Callable[..., Any]) -> Callable[..., Any]:
             function(*args, config=load_config(config_path), **kwargs)
         except LiveshelfError as error:
             click.secho(f"liveshelf: {error}", err=True, fg="red")
-            sys.exit(1)
+            sys.exit(error.exit_code)
 
     return run
 

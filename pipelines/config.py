@@ -15,7 +15,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from pipelines.bridge_sections import BridgeConfig
 from pipelines.collector_sections import CollectorConfig
+from pipelines.drift_sections import DriftConfig
 from pipelines.errors import ConfigError
+from pipelines.evaluation_sections import EvaluationConfig
+from pipelines.freshness_sections import FreshnessConfig
 from pipelines.list_sections import CatalogueConfig, ListsConfig, ServingConfig
 from pipelines.model_sections import ModelConfig
 from pipelines.sections import (
@@ -57,6 +60,9 @@ class Config(BaseSettings):
     serving: ServingConfig = ServingConfig()
     model: ModelConfig = ModelConfig()
     tracking: TrackingConfig = TrackingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    drift: DriftConfig = DriftConfig()
+    freshness: FreshnessConfig = FreshnessConfig()
 
     @model_validator(mode="after")
     def _a_replay_sees_as_much(self) -> "Config":

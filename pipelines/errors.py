@@ -4,6 +4,8 @@
 class LiveshelfError(Exception):
     """Anything Liveshelf refuses; the command line prints its text without a traceback."""
 
+    exit_code = 1
+
 
 class ConfigError(LiveshelfError):
     """The configuration cannot be used as written."""
@@ -55,3 +57,9 @@ class AuditError(LiveshelfError):
 
 class ModelVersionError(LiveshelfError):
     """A version of the model is not what was registered, or not what should be champion."""
+
+
+class AlertError(LiveshelfError):
+    """A job that watches has done its work, and found what somebody should look at."""
+
+    exit_code = 3  # told apart from a job that could not look

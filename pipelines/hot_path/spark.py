@@ -14,8 +14,8 @@ from pipelines.hot_path.renewals import seek_renewals
 from pipelines.hot_path.stage import personalize
 from pipelines.hot_path.sweep import sweep_shard
 from pipelines.hot_path.worker import StageSettings, worker_for
-from pipelines.schemas import HOT_PATH_REPORT, REBUILD_REPORT, RENEWALS_REPORT, SWEEP_REPORT
 from pipelines.stores.due import Kind
+from pipelines.task_reports import HOT_PATH_REPORT, REBUILD_REPORT, RENEWALS_REPORT, SWEEP_REPORT
 
 
 def with_personalization(interactions: DataFrame, settings: StageSettings) -> DataFrame:

@@ -46,7 +46,7 @@ class Stopwatch:
 def personalize(
     settings: StageSettings, batch_id: int, batches: Iterator[pa.RecordBatch]
 ) -> Iterator[dict[str, object]]:
-    """Run the stage over all rows of a task; yields one report (schemas.HOT_PATH_REPORT) for each Kafka partition in it."""
+    """Run the stage over all rows of a task; yields one report (task_reports.HOT_PATH_REPORT) for each Kafka partition in it."""
     gathered = list(batches)
     if not gathered:
         return

@@ -36,7 +36,7 @@ class Health:
     ndcg_of_popularity: Mean = field(default_factory=Mean)
 
     def after(self, sums: Mapping[str, Any], smoothing: float) -> "Health":
-        """Take in a micro-batch: sums of the report (schemas.HOT_PATH_REPORT) over its tasks."""
+        """Take in a micro-batch: sums of the report (task_reports.HOT_PATH_REPORT) over its tasks."""
         of_learning, of_ranking = int(sums["n_examples"]), int(sums["n_evaluated"])
         return Health(
             self.loss.after(sums["loss"], of_learning, smoothing),

@@ -17,6 +17,11 @@ GROUND = {
     "collector_sections",
     "bridge_sections",
     "list_sections",
+    "evaluation_sections",
+    "drift_sections",
+    "freshness_sections",
+    "schema_field",
+    "task_reports",
 }
 STAGES = {"events", "features", "models", "catalogue", "lists"}
 WORLD = {"sources", "sinks", "stores"}
@@ -27,6 +32,8 @@ MAY_IMPORT = {
     **dict.fromkeys(GROUND, GROUND),
     **dict.fromkeys(STAGES, GROUND | STAGES),
     "evaluation": GROUND | STAGES,
+    "drift": GROUND | STAGES,
+    "freshness": GROUND,
     "training": GROUND | STAGES | {"evaluation"},
     "locks": GROUND,
     **dict.fromkeys(WORLD, GROUND | {"locks", "catalogue"}),
