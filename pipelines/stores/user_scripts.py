@@ -5,22 +5,27 @@ of each user profile, list (empty: none), cause and, but for the first script, t
 """
 
 # How every script writes a list: under its key and, unless ARGV[3] says 0, into the log, which is the last key. One that is
-# there already, byte by byte, is a replay.
+# there already, byte by byte, is a replay: it is looked for only where `may_be_there`, for reading a list costs as much as
+# writing one. `done` ends every script that published.
 _PUBLISH = """
-local log, n_logged = KEYS[#KEYS], ARGV[3]
-local function publish(key, list, why)
-  if #list == 0 or redis.call('GET', key) == list then return end
+local log, n_logged, has_logged = KEYS[#KEYS], ARGV[3], false
+local function publish(key, list, why, may_be_there)
+  if #list == 0 or (may_be_there and redis.call('GET', key) == list) then return end
   redis.call('SET', key, list, 'EX', ARGV[2])
   if n_logged ~= '0' then
     redis.call('XADD', log, 'MAXLEN', '~', n_logged, '*', 'key', key, 'cause', why, 'list', list)
-    redis.call('EXPIRE', log, ARGV[2])
+    has_logged = true
   end
+end
+local function done(result)
+  if has_logged then redis.call('EXPIRE', log, ARGV[2]) end
+  return result
 end
 """
 
 # Both values of a user in one step, unless a rebuild has replaced the stored profile since, or it was read further from
 # the same source. Byte 2 of a profile is its number of marks, bytes 29 to 32 are its generation, 33 to 40 the source of
-# its first mark, 41 to 48 the offset. Returns how many lie behind, then the places of those that a rebuild overtook.
+# its first mark, 41 to 48 the offset: a replay has the same. Returns how many lie behind, then the places of those that a rebuild overtook.
 WRITE_UNLESS_BEHIND = (
     _PUBLISH
     + """
@@ -40,10 +45,10 @@ for i = 1, #KEYS - 1, 2 do
     result[1] = result[1] + 1
   else
     redis.call('SET', KEYS[i], profile, 'EX', ARGV[1])
-    publish(KEYS[i + 1], ARGV[at + 1], ARGV[at + 2])
+    publish(KEYS[i + 1], ARGV[at + 1], ARGV[at + 2], stored == string.sub(profile, 1, 48))
   end
 end
-return result
+return done(result)
 """
 )
 
@@ -58,12 +63,12 @@ for i = 1, #KEYS - 1, 2 do
   local stored = redis.call('GET', KEYS[i]) or ''
   if stored == expected or stored == profile then
     redis.call('SET', KEYS[i], profile, 'EX', ARGV[1])
-    publish(KEYS[i + 1], ARGV[at + 1], ARGV[at + 2])
+    publish(KEYS[i + 1], ARGV[at + 1], ARGV[at + 2], stored == profile)
   else
     refused[#refused + 1] = (i - 1) / 2
   end
 end
-return refused
+return done(refused)
 """
 )
 
@@ -82,9 +87,9 @@ if not (is_old or is_new) then return {0} end
 for i = 1, #KEYS - 1, 2 do
   local at = 4 + (i - 1) / 2 * 4
   redis.call('SET', KEYS[i], ARGV[at], 'EX', ARGV[1])
-  publish(KEYS[i + 1], ARGV[at + 1], ARGV[at + 2])
+  publish(KEYS[i + 1], ARGV[at + 1], ARGV[at + 2], is_new)
 end
-return {}
+return done({})
 """
 )
 
@@ -97,11 +102,11 @@ local refused = {}
 for i = 1, #KEYS - 1, 2 do
   local at = 4 + (i - 1) / 2 * 4
   if redis.call('GET', KEYS[i]) == ARGV[at] then
-    publish(KEYS[i + 1], ARGV[at + 1], ARGV[at + 2])
+    publish(KEYS[i + 1], ARGV[at + 1], ARGV[at + 2], true)
   else
     refused[#refused + 1] = (i - 1) / 2
   end
 end
-return refused
+return done(refused)
 """
 )
