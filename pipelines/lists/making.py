@@ -15,13 +15,14 @@ from pipelines.lists.arrangement import Candidates, Wanted, arranged
 from pipelines.lists.exploration import NewItems, explored_slots
 from pipelines.lists.filters import Doings, excluded_pairs, median_price
 from pipelines.lists.pins import pinned_places
-from pipelines.lists.pool import MAX_CANDIDATES, ROOM, pool_of
+from pipelines.lists.pool import MAX_CANDIDATES, pool_of
 from pipelines.lists.shop_rules import ShopRules
 from pipelines.lists.sieve import Excluded, Sieve
 from pipelines.models.best import blocks
 from pipelines.models.ranker import Histories, Ranker
 
 POOL_LISTS = 4  # candidates, in lists, where rules choose among them
+ROOM = 64  # items that the model does not know, beside those that are wanted, at most, for what the filters take
 SPARE_TRIED = 8  # new items drawn beyond those wanted: some may be excluded or capped
 ABOVE = 1 + 1e-6  # so that what is lifted as high as another comes before it
 MORE = 8  # times as many candidates, for lists that are not full

@@ -5,11 +5,10 @@ import numpy as np
 from pipelines.features.profile import Flags, Floats, Ints
 from pipelines.lists.sieve import Sieve
 from pipelines.models.best import blocks
-from pipelines.models.ranker import Histories, Ranker
+from pipelines.models.ranker import Histories, LeftOut, Ranker
 
-ROOM = 64  # candidates beside those that are wanted, at most, for what the filters take
 MAX_CANDIDATES = 1_000_000  # at once
-MORE = 8  # times as many, where that was not enough
+MORE = 8  # times as many, where the price band took too many
 
 
 def pool_of(ranker: Ranker, histories: Histories, sieve: Sieve, n: int, but: Flags) -> tuple[Ints, Floats]:
@@ -18,14 +17,15 @@ def pool_of(ranker: Ranker, histories: Histories, sieve: Sieve, n: int, but: Fla
     but: (I,) columns that are not asked for.
     """
     n = min(n, ranker.n_items)
-    n_asked = n + min(ROOM, sieve.excluded.most_of_a_user())
+    n_asked, pairs = n, sieve.excluded.before(ranker.n_items)
     places, scores = np.full((histories.n_users, n), -1), np.full((histories.n_users, n), -np.inf)
     waiting = np.arange(histories.n_users)
     while len(waiting):
         is_short = np.zeros(len(waiting), np.bool_)
         for part in blocks(len(waiting), MAX_CANDIDATES // n_asked):
             users = waiting[part]
-            column, score = ranker.best(histories.only(users), n_asked, but)
+            left_out = LeftOut(but, *pairs.only(users).pairs())
+            column, score = ranker.best(histories.only(users), n_asked, left_out)
             passes = sieve.only(users).passes(column) & (score > -np.inf)
             first = np.argsort(~passes, axis=1, kind="stable")[:, :n]
             is_one = np.take_along_axis(passes, first, axis=1)

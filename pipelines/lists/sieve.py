@@ -22,7 +22,7 @@ class Excluded:
 
     def only(self, users: Ints) -> "Excluded":
         """Of some of the users (ascending), who are numbered from 0 again."""
-        user, place = np.divmod(self.code, max(self.n_places, 1))
+        user, place = self.pairs()
         row = np.searchsorted(users, user)
         kept = np.isin(user, users)
         return Excluded(self.n_places, row[kept] * self.n_places + place[kept])
@@ -35,6 +35,16 @@ class Excluded:
         found = self.code[np.minimum(np.searchsorted(self.code, wanted), len(self.code) - 1)] == wanted
         has: Flags = found & (place >= 0)
         return has
+
+    def before(self, n_places: int) -> "Excluded":
+        """Those of the first so many places."""
+        user, place = self.pairs()
+        return Excluded.of(n_places, (user[place < n_places], place[place < n_places]))
+
+    def pairs(self) -> tuple[Ints, Ints]:
+        """User, ascending, and place."""
+        user, place = np.divmod(self.code, max(self.n_places, 1))
+        return user, place
 
     def most_of_a_user(self) -> int:
         """How many the user with the most has."""

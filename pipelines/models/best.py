@@ -4,26 +4,26 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from pipelines.features.profile import Flags, Ints
+from pipelines.features.profile import Ints
 from pipelines.lists.selection import top_n
-from pipelines.models.ranker import Histories, Scores
+from pipelines.models.ranker import Histories, LeftOut, Scores
 
 MAX_SCORES = 2_000_000  # at once: 8 MB of float32
 
 
 def best_of_all(
-    score: Callable[[Histories], Scores], n_items: int, histories: Histories, n: int, but: Flags | None = None
+    score: Callable[[Histories], Scores], n_items: int, histories: Histories, n: int, left_out: LeftOut | None = None
 ) -> tuple[Ints, Scores]:
     """(U, min(n, I)) columns and scores of the items that `score` (U, I) puts first; memory is bounded.
 
-    Items in (I,) `but` have the score −inf.
+    What is left out has the score −inf.
     """
-    left_out = np.empty(0, np.int64) if but is None else np.flatnonzero(but)
     columns = np.empty((histories.n_users, min(n, n_items)), np.int64)
     best = np.empty(columns.shape, np.float32)
     for users in blocks(histories.n_users, MAX_SCORES // max(n_items, 1)):
         scores = score(histories.of_users(users))
-        scores[:, left_out] = -np.inf
+        if left_out is not None:
+            left_out.of_users(users).strike(scores)
         columns[users] = top_n(scores, n)
         best[users] = np.take_along_axis(scores, columns[users], axis=1)
     return columns, best

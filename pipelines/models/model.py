@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.features.fold import Timeline
-from pipelines.features.profile import Flags, Ints, Words
+from pipelines.features.profile import Ints, Words
 from pipelines.model_sections import ModelConfig
 from pipelines.models.arrays import Arrays, from_bytes, to_bytes
 from pipelines.models.best import best_of_all
 from pipelines.models.items import Items
 from pipelines.models.learnable import capped_rows, sampled
-from pipelines.models.ranker import Gradient, Histories, ItemFacts, Scores, TrainingBatch
+from pipelines.models.ranker import Gradient, Histories, ItemFacts, LeftOut, Scores, TrainingBatch
 from pipelines.models.scorer import Learned, Scorer, Selective, Shareable
 
 COUNTED, FACTS = "counted.", "facts."
@@ -64,10 +64,10 @@ class Model:
     def score(self, histories: Histories) -> Scores:
         return self.scorer.score(self.items, histories)
 
-    def best(self, histories: Histories, n: int, but: Flags | None = None) -> tuple[Ints, Scores]:
+    def best(self, histories: Histories, n: int, left_out: LeftOut | None = None) -> tuple[Ints, Scores]:
         if isinstance(self.scorer, Selective):
-            return self.scorer.best(self.items, histories, n, but)
-        return best_of_all(self.score, self.n_items, histories, n, but)
+            return self.scorer.best(self.items, histories, n, left_out)
+        return best_of_all(self.score, self.n_items, histories, n, left_out)
 
     def popularity(self) -> NDArray[np.float64]:
         return self.items.popularity.total[:, 0]

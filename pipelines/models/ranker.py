@@ -49,6 +49,31 @@ class Histories:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Columns that must not come: to anybody, and to one user."""
+
+    of_all: Flags  # (I,)
+    user: Ints  # (X,) ascending
+    column: Ints  # (X,)
+
+    @classmethod
+    def none(cls, n_items: int) -> "LeftOut":
+        """Nothing is left out."""
+        nobody = np.empty(0, np.int64)
+        return cls(np.zeros(n_items, np.bool_), nobody, nobody)
+
+    def of_users(self, users: slice) -> "LeftOut":
+        """Of some of the users, who are numbered from 0 again."""
+        first, last = np.searchsorted(self.user, (users.start, users.stop))
+        return LeftOut(self.of_all, self.user[first:last] - users.start, self.column[first:last])
+
+    def strike(self, scores: Scores) -> None:
+        """Make them −inf in scores (U, I)."""
+        scores[:, np.flatnonzero(self.of_all)] = -np.inf
+        scores[self.user, self.column] = -np.inf
+
+
+@dataclass(frozen=True)
 class ItemFacts:
     """What is known of n items, by hash; the hashes are sorted and unique."""
 
@@ -141,10 +166,10 @@ class Ranker(Protocol):
         """(U, I) higher is better; comparable within a user only."""
         ...
 
-    def best(self, histories: Histories, n: int, but: Flags | None = None) -> tuple[Ints, Scores]:
+    def best(self, histories: Histories, n: int, left_out: LeftOut | None = None) -> tuple[Ints, Scores]:
         """(U, min(n, I)) columns and scores of the items with the highest ones, best first.
 
-        but: (I,) items that must not come. Where there are not enough others, the score is −inf, and the column means nothing.
+        Where there are not enough that are not left out, the score is −inf, and the column means nothing.
 
         Exact, or of a large catalogue nearly so: the scores are, and what is missed is as good as what is there.
         Equal scores come in an order that depends on the catalogue alone. Memory is bounded, however many users there are.

@@ -5,10 +5,10 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from pipelines.features.profile import Flags, Ints
+from pipelines.features.profile import Ints
 from pipelines.models.arrays import Arrays
 from pipelines.models.items import Items
-from pipelines.models.ranker import Histories, Scores, TrainingBatch
+from pipelines.models.ranker import Histories, LeftOut, Scores, TrainingBatch
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class Scorer(Protocol):
 class Selective(Protocol):
     """A scorer that knows a quicker way to the best items than the scores of all of them."""
 
-    def best(self, items: Items, histories: Histories, n: int, but: Flags | None, /) -> tuple[Ints, Scores]:
-        """(U, min(n, I)) columns and scores, best first, none of (I,) `but`: see ranker.py."""
+    def best(self, items: Items, histories: Histories, n: int, left_out: LeftOut | None, /) -> tuple[Ints, Scores]:
+        """(U, min(n, I)) columns and scores, best first, none that is left out: see ranker.py."""
         ...
 
 

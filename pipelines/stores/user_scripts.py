@@ -25,7 +25,8 @@ end
 
 # Both values of a user in one step, unless a rebuild has replaced the stored profile since, or it was read further from
 # the same source. Byte 2 of a profile is its number of marks, bytes 29 to 32 are its generation, 33 to 40 the source of
-# its first mark, 41 to 48 the offset: a replay has the same. Returns how many lie behind, then the places of those that a rebuild overtook.
+# its first mark, 41 to 48 the offset: a replay has the same. Returns how many lie behind, then the places of those that a
+# rebuild overtook.
 WRITE_UNLESS_BEHIND = (
     _PUBLISH
     + """

@@ -53,11 +53,11 @@ class ToldRanker:
         hashes = text_hashes(self.items)
         return ItemFacts(hashes, np.array(self.items, object), text_hashes(category), text_hashes(brand))
 
-    def best(self, histories: Histories, n: int, but=None):
+    def best(self, histories: Histories, n: int, left_out=None):
         self.asked_for.append(histories.n_users)
         scores = self.told[histories.context[:, 0].astype(np.int64)].astype(np.float32)
-        if but is not None:
-            scores[:, but] = -np.inf
+        if left_out is not None:
+            left_out.strike(scores)
         columns = top_n(scores, n)
         return columns, np.take_along_axis(scores, columns, axis=1)
 

@@ -125,13 +125,25 @@ def test_a_user_who_bought_much_still_has_a_full_list():
     assert Shop(a_ranker(*items, n_users=2), n=10).lists(User(), heavy) == [items[:10], items[280:290]]
 
 
-def test_only_who_has_too_few_is_looked_at_again():
+def test_what_may_not_be_shown_to_a_user_takes_no_second_look():
     items = [f"i{number}" for number in range(300)]
     ranker = a_ranker(*items, n_users=3)
 
     Shop(ranker, n=10).lists(User(), User(bought=items[:280]), User())
 
-    assert ranker.asked_for == [3, 1]
+    assert ranker.asked_for == [3]
+
+
+def test_only_who_has_too_few_within_the_price_band_is_looked_at_again():
+    items = [f"i{number}" for number in range(300)]
+    catalogue = [some_item(name, price=1.0 if number < 280 else 9.0) for number, name in enumerate(items)]
+    ranker = a_ranker(*items, n_users=3)
+    dear = User(did=[("click", "i299", 60)])
+
+    lists = Shop(ranker, catalogue, n=10, rules=rules(price_band=2)).lists(User(), dear, User())
+
+    assert lists == [items[:10], items[280:290], items[:10]]
+    assert ranker.asked_for == [3, 1, 1]
 
 
 def test_caps_that_cannot_be_kept_do_not_search_the_whole_catalogue():

@@ -15,6 +15,7 @@ from pipelines.models.items import Items
 from pipelines.models.kinds import KINDS, from_bytes
 from pipelines.models.model import Model
 from pipelines.models.progressive import evaluate
+from pipelines.models.ranker import LeftOut
 from tests.models.builders import a_batch, a_config, histories, learn, learned, some_facts
 
 N = 10
@@ -226,42 +227,61 @@ def test_the_best_of_a_large_catalogue_are_nearly_those_of_all_scores():
     np.testing.assert_allclose(scores, np.take_along_axis(all_scores, columns, axis=1), rtol=1e-5, atol=1e-5)
 
 
-def masked(model: Model, share: float, seed: int = 3):
-    return np.random.default_rng(seed).random(model.n_items) < share
+def some_left_out(model: Model, share: float, seed: int = 3) -> LeftOut:
+    """Items for nobody, and of each user the two best of all others, one in the middle, and one that is for nobody anyway."""
+    of_all = np.random.default_rng(seed).random(model.n_items) < share
+    ranked = np.argsort(np.where(of_all, np.inf, -model.score(asked())), axis=1)
+    column = ranked[:, [0, 1, 30, -1]]
+    return LeftOut(of_all, np.repeat(np.arange(len(column)), 4), column.ravel())
+
+
+def scores_but(model: Model, left_out: LeftOut):
+    scores = model.score(asked()).copy()
+    scores[:, left_out.of_all] = -np.inf
+    for user, column in zip(left_out.user, left_out.column, strict=True):
+        scores[user, column] = -np.inf
+    return scores
+
+
+def has_left_out(columns, left_out: LeftOut) -> bool:
+    pairs = set(zip(left_out.user.tolist(), left_out.column.tolist(), strict=True))
+    return left_out.of_all[columns].any() or any(
+        (user, column) in pairs for user, own in enumerate(columns.tolist()) for column in own
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_items_that_must_not_come_use_up_no_place(kind, monkeypatch):
     model = learned(*(a_shop(seed) for seed in range(3)), config=a_config(kind, admit_after_events=1))
     monkeypatch.setattr(best_module, "MAX_SCORES", 3 * model.n_items)
-    but = masked(model, 0.6)
+    left_out = some_left_out(model, 0.6)
 
-    columns, scores = model.best(asked(), N, but)
+    columns, scores = model.best(asked(), N, left_out)
 
-    all_scores = np.where(but, np.float32(-np.inf), model.score(asked()))
-    np.testing.assert_array_equal(columns, top_n(all_scores, N))
-    assert not but[columns].any() and np.isfinite(scores).all()
+    np.testing.assert_array_equal(columns, top_n(scores_but(model, left_out), N))
+    assert not has_left_out(columns, left_out) and np.isfinite(scores).all()
 
 
-@pytest.mark.parametrize("share", [0.3, 0.9], ids=str)
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9], ids=str)
 def test_items_that_must_not_come_use_up_no_place_in_a_large_catalogue(share):
     model = a_large_shop()
-    but = masked(model, share)
+    left_out = some_left_out(model, share)
 
-    columns, scores = model.best(asked(), N, but)
+    columns, scores = model.best(asked(), N, left_out)
 
-    wanted = top_n(np.where(but, np.float32(-np.inf), model.score(asked())), N)
-    assert not but[columns].any() and np.isfinite(scores).all()
+    wanted = top_n(scores_but(model, left_out), N)
+    assert not has_left_out(columns, left_out) and np.isfinite(scores).all()
     assert recall(columns, wanted) >= 0.98
 
 
 @pytest.mark.parametrize("exact_up_to_items", [0, 10_000], ids=["candidates", "exact"])
 def test_where_too_few_items_may_come_the_rest_scores_minus_infinity(exact_up_to_items):
     model = a_large_shop(exact_up_to_items=exact_up_to_items)
-    but = np.ones(model.n_items, np.bool_)
-    but[[5, 70]] = False
+    of_all = np.ones(model.n_items, np.bool_)
+    of_all[[5, 70, 90]] = False
+    users = np.arange(20)
 
-    columns, scores = model.best(asked(), N, but)
+    columns, scores = model.best(asked(), N, LeftOut(of_all, users, np.full(20, 90)))
 
     assert (np.sort(columns[:, :2], axis=1) == [5, 70]).all() and np.isfinite(scores[:, :2]).all()
     assert (scores[:, 2:] == -np.inf).all()

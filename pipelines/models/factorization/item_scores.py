@@ -42,9 +42,9 @@ class ItemScores:
         """(I, d)."""
         return self.side.vectors(slice(None))
 
-    def without(self, but: Flags | None) -> "ItemScores":
+    def without(self, but: Flags) -> "ItemScores":
         """The same, but that (I,) some items score −inf for everybody."""
-        return self if but is None else replace(self, free=np.where(but, np.float32(-np.inf), self.free))
+        return replace(self, free=np.where(but, np.float32(-np.inf), self.free))
 
     def asked(self, queries: Matrix) -> Asked:
         """Prepare to score for the users of `queries` (U, d)."""

@@ -17,7 +17,7 @@ from pipelines.models.factorization.tables import BY_ITEM, Matrix, Table, empty_
 from pipelines.models.factorization.user_side import Pooling, Repeats, pooling, repeats
 from pipelines.models.items import Items
 from pipelines.models.past import Past, past_of
-from pipelines.models.ranker import Histories, Scores, TrainingBatch
+from pipelines.models.ranker import Histories, LeftOut, Scores, TrainingBatch
 from pipelines.models.scorer import Learned
 
 
@@ -43,14 +43,14 @@ class FactorizationMachine:
         scores[own.row, own.column] += own.bonus
         return scores
 
-    def best(self, items: Items, histories: Histories, n: int, but: Flags | None = None, /) -> tuple[Ints, Scores]:
+    def best(self, items: Items, histories: Histories, n: int, left_out: LeftOut | None, /) -> tuple[Ints, Scores]:
         """Exact in a catalogue of `exact_up_to_items`; in a larger one see pruning.py."""
         if len(items) <= self._fm.exact_up_to_items or not n <= HEAD_ITEMS // 2 <= len(items) // 4:
-            return best_of_all(partial(self.score, items), len(items), histories, n, but)
+            return best_of_all(partial(self.score, items), len(items), histories, n, left_out)
         side = self._side(items)
         of_items = self._kept.scores(side)
         queries, own = self.user_side(items, histories)
-        return self._kept.shelves(of_items).best(queries, of_items.without(but), own, n)
+        return self._kept.shelves(of_items).best(queries, of_items, own, n, left_out)
 
     def user_side(self, items: Items, histories: Histories) -> tuple[Matrix, Own]:
         """Q (U, d), and what is different about the items met before."""

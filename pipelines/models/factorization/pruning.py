@@ -23,6 +23,7 @@ from pipelines.lists.selection import top_n
 from pipelines.models.best import blocks
 from pipelines.models.factorization.item_scores import Asked, ItemScores
 from pipelines.models.factorization.tables import Matrix, Vector, summed
+from pipelines.models.ranker import LeftOut
 
 HEAD_ITEMS = 4_096
 SHELF_ITEMS = 512  # at most
@@ -83,17 +84,21 @@ class Shelves:
         in_head = np.where(self.head[place] == column, place, -1)
         return np.where(column < self.n_items, in_head, len(self.head) + column - self.n_items)
 
-    def best(self, queries: Matrix, scores: ItemScores, own: Own, n: int) -> tuple[Ints, Matrix]:
+    def best(
+        self, queries: Matrix, scores: ItemScores, own: Own, n: int, left_out: LeftOut | None = None
+    ) -> tuple[Ints, Matrix]:
         """Columns (U, n) and scores of the best candidates of users (U, d), best first, ties by column.
 
         scores: of these items and of those that came after them; n: HEAD_ITEMS at most.
         """
+        left_out = left_out or LeftOut.none(len(scores.free))
+        scores = scores.without(left_out.of_all)
         sure = np.concatenate([self.head, np.arange(self.n_items, len(scores.free))])
         highest = np.maximum.reduceat(scores.free[self.column], self.start[:-1])
         search = _Search(self, scores, sure, scores.side.vectors(sure), highest, n)
         columns, best = np.empty((len(queries), n), np.int64), np.empty((len(queries), n), np.float32)
         for users in blocks(len(queries), USERS_AT_ONCE):
-            columns[users], best[users] = search.best(queries[users], own.of_users(users))
+            columns[users], best[users] = search.best(queries[users], own.of_users(users), left_out.of_users(users))
         return columns, best
 
 
@@ -104,12 +109,9 @@ class _Candidates(NamedTuple):
     column: Ints
     score: Vector
 
-    def but(self, own: Own, n_items: int) -> "_Candidates":
-        """Without the own items."""
-        code, wanted = own.row * n_items + own.column, self.user * n_items + self.column
-        if not len(code):
-            return self
-        kept = code[np.minimum(np.searchsorted(code, wanted), len(code) - 1)] != wanted
+    def but(self, user: Ints, column: Ints, n_items: int) -> "_Candidates":
+        """Without some pairs of user (ascending) and column."""
+        kept = ~np.isin(self.user * n_items + self.column, user * n_items + column)
         return _Candidates(self.user[kept], self.column[kept], self.score[kept])
 
     def best(self, n_users: int, n: int) -> tuple[Ints, Matrix]:
@@ -136,24 +138,27 @@ class _Search:
     highest: Vector  # (S,) user-free score of a shelf
     n: int
 
-    def best(self, queries: Matrix, own: Own) -> tuple[Ints, Matrix]:
-        head = self._best_of_sure(queries, own)
+    def best(self, queries: Matrix, own: Own, left_out: LeftOut) -> tuple[Ints, Matrix]:
+        n_items = len(self.scores.free)
+        head = self._best_of_sure(queries, own, left_out)
         least = head.score[self.n - 1 :: self.n]
         user, shelf = self._promising(queries, least)
-        shelved = self._shelved(self.scores.asked(queries), least, user, shelf).but(own, len(self.scores.free))
+        shelved = self._shelved(self.scores.asked(queries), least, user, shelf).but(own.row, own.column, n_items)
         of_vectors = np.einsum("pd,pd->p", queries[own.row], self.scores.side.vectors(own.column))
         met = _Candidates(own.row, own.column, of_vectors + self.scores.free[own.column] + own.bonus)
-        return _joined([head, shelved, met]).best(len(queries), self.n)
+        others = _joined([shelved, met]).but(left_out.user, left_out.column, n_items)
+        return _joined([head, others]).best(len(queries), self.n)
 
-    def _best_of_sure(self, queries: Matrix, own: Own) -> _Candidates:
-        """The n best of the head and of new items for each user, by user, best first; none is an own item."""
+    def _best_of_sure(self, queries: Matrix, own: Own, left_out: LeftOut) -> _Candidates:
+        """The n best of the head and of new items for each user, by user, best first; none is own or left out."""
         scores = queries @ self.sure_vectors.T
         scores += self.scores.free[self.sure]
-        place = self.shelves.sure_place(own.column)
-        scores[own.row[place >= 0], place[place >= 0]] = -np.inf
+        for user, column in ((own.row, own.column), (left_out.user, left_out.column)):
+            place = self.shelves.sure_place(column)
+            scores[user[place >= 0], place[place >= 0]] = -np.inf
         best = top_n(scores, self.n)
-        user = np.repeat(np.arange(len(queries)), best.shape[1])
-        return _Candidates(user, self.sure[best].ravel(), np.take_along_axis(scores, best, axis=1).ravel())
+        row = np.repeat(np.arange(len(queries)), best.shape[1])
+        return _Candidates(row, self.sure[best].ravel(), np.take_along_axis(scores, best, axis=1).ravel())
 
     def _promising(self, queries: Matrix, least: Vector) -> tuple[Ints, Ints]:
         """Pairs of user and shelf: the shelves with the highest bounds, of those that reach what the user has at `least`."""
