@@ -5,7 +5,9 @@ FORMAT ?=
 ARGS ?=
 
 BIN := .venv/bin
-FAST := not (slow or spark or servers or crash)
+LONG := slow or spark or servers or crash
+FAST := not ($(LONG) or alone)
+WORKERS ?= 2
 BENCH ?= hot_path validation formats rebuild quality progressive taste_change learning catalogue collector serving
 
 .DEFAULT_GOAL := help
@@ -17,13 +19,15 @@ help:  ## this text
 	@echo; echo "  EVENTS=FILE FORMAT=jsonl|rees46|online-retail   what the demo replays (default: the simulated shop)"
 	@echo "  ARGS=...                                        more arguments for the demo, such as --keep"
 	@echo "  BENCH=hot_path                                  one benchmark instead of all (hot_path, validation, formats, rebuild,"; echo "                                                  quality, progressive, taste_change, learning, catalogue, collector, serving)"
+	@echo "  WORKERS=2                                       how many of the long tests run at once: each has a Spark, a Kafka, a Valkey"
 	@echo "  PYTHON=python3.12                               the Python to use (3.10 or newer)"
 
 demo: local  ## all of it on this machine: clicks in, personal lists out
 	@$(BIN)/liveshelf demo $(if $(EVENTS),--events "$(EVENTS)") $(if $(FORMAT),--format "$(FORMAT)") $(ARGS)
 
 test: check  ## check, then every test: Spark, servers, crashes (minutes)
-	@$(BIN)/python -m pytest -m "slow or spark or servers or crash"
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "($(LONG)) and not alone"
+	@$(BIN)/python -m pytest -m "alone"
 
 check: dev  ## lint, format, types, fast tests (under a minute)
 	@$(BIN)/ruff check .

@@ -14,7 +14,7 @@ import requests
 from pipelines.local.processes import free_port
 from tests.both_streams import BothStreams
 
-pytestmark = [pytest.mark.spark, pytest.mark.servers, pytest.mark.slow]
+pytestmark = [pytest.mark.spark, pytest.mark.servers, pytest.mark.alone]
 CATEGORIES, ITEMS_OF_EACH = ("tea", "shoes", "lamps"), 12
 START_SECONDS = 240.0
 REACTION_SECONDS = 2.0
