@@ -2,7 +2,8 @@
 
 from pipelines.local.shop.broken import BrokenKind
 from pipelines.local.shop.config import ShopConfig
+from pipelines.local.shop.planted import Plant
 from pipelines.local.shop.stream import Shop, ShopRecord
 from pipelines.local.shop.truth import Truth
 
-__all__ = ["BrokenKind", "Shop", "ShopConfig", "ShopRecord", "Truth"]
+__all__ = ["BrokenKind", "Plant", "Shop", "ShopConfig", "ShopRecord", "Truth"]

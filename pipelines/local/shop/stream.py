@@ -14,6 +14,7 @@ from pipelines.local.shop.broken import BrokenKind, kind_of_nth
 from pipelines.local.shop.catalogue import Catalogue
 from pipelines.local.shop.config import ShopConfig
 from pipelines.local.shop.people import People
+from pipelines.local.shop.planted import Plant, planter
 from pipelines.local.shop.sessions import event_blocks
 from pipelines.local.shop.writing import EventWriter, WrittenEvent
 
@@ -35,10 +36,11 @@ class ShopRecord:
 
 
 class Shop:
-    """Everything follows from `config`: `records()` gives the same bytes whenever it is called."""
+    """Everything follows from `config` and `plant`: `records()` gives the same bytes whenever it is called."""
 
-    def __init__(self, config: ShopConfig) -> None:
+    def __init__(self, config: ShopConfig, plant: Plant | None = None) -> None:
         self.config = config
+        self._plant = plant
         setting, *self._streams = np.random.SeedSequence(config.seed).spawn(4)
         rng = np.random.default_rng(setting)
         self.catalogue = Catalogue(config, rng)
@@ -64,7 +66,7 @@ class Shop:
         broken_rng = np.random.default_rng(self._streams[1])
         self._retry_rng = np.random.default_rng(self._streams[2])
         n_broken = 0
-        for event in islice(self._events(), self.config.n_events):
+        for event in self.good_events():
             if broken_rng.random() < self.config.broken_share:
                 yield self._broken(event, n_broken)
                 n_broken += 1
@@ -75,6 +77,14 @@ class Shop:
         writer = EventWriter(self.config, self.catalogue, self.people, rng)
         for block in event_blocks(self.config, self.catalogue, self.people, rng):
             yield from writer.write(block)
+
+    def good_events(self) -> Iterator[WrittenEvent]:
+        """The good events as they happened, in the order in which they are sent, with what is planted."""
+        events = islice(self._events(), self.config.n_events)
+        if self._plant is None:
+            return events
+        planted = planter(self._plant, self.catalogue)
+        return (replace(event, fields=planted(number, event.fields)) for number, event in enumerate(events))
 
     def _good(self, event: WrittenEvent) -> ShopRecord:
         key, user = self.people.keys[event.person], self.people.names[event.person]
