@@ -20,6 +20,7 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
+from pipelines.evaluation_schemas import EVALUATIONS
 from pipelines.schema_field import field
 
 EVENT_TYPES = (
@@ -303,5 +304,6 @@ TABLES = {
     "catalogue": CATALOGUE,
     "catalogue_rejected": CATALOGUE_REJECTED,
     "catalogue_holds": CATALOGUE_HOLDS,
+    "evaluations": EVALUATIONS,
 }
 PARTITION_COLUMNS = {"events": "event_date", "quarantine": "ingest_date", "lists": "made_date"}

@@ -2,6 +2,7 @@
 
     interactions_until   the interactions to learn from, slim
     span_of, equal_cuts  moments that cut them into slices of equally many
+    given_cuts           the same at given moments
     to_timelines         … and every slice with the history that its users bring along
 
 The same rows of `events` give the same slices, in whatever order and files they lie.
@@ -98,6 +99,24 @@ def equal_cuts(interactions: DataFrame, span: Span, n_slices: int) -> Cuts:
     at_s = at_s[at_s <= begin_s.max(initial=0)]
     rows_of = np.bincount(np.searchsorted(at_s, begin_s, side="right"), n_rows, len(at_s) + 1)
     return Cuts(at_s, rows_of.astype(np.int64), span)
+
+
+def given_cuts(interactions: DataFrame, at_s: Ints) -> Cuts:
+    """Cut the interactions at given moments (epoch seconds, ascending); a slice may be empty. Looks at all of them once."""
+    span = span_of(interactions)
+    counted = interactions.groupBy(
+        _slice_of(F.col("time_s"), Cuts(at_s, np.zeros(0, np.int64), span)).alias(SLICE)
+    ).count()
+    n_rows = np.zeros(len(at_s) + 1, np.int64)
+    for number, n in counted.collect():
+        n_rows[number] = n
+    return Cuts(at_s, n_rows, span)
+
+
+def of_users_since(interactions: DataFrame, time_s: int) -> DataFrame:
+    """All interactions of the users who have one from that second on."""
+    active = interactions.where(F.col("time_s") >= time_s).select(USER).distinct()
+    return interactions.join(active, USER, "left_semi")
 
 
 def to_timelines(interactions: DataFrame, cuts: Cuts, reach: int, n_partitions: int) -> DataFrame:

@@ -31,6 +31,14 @@ def top_n(scores: NDArray[np.float32], n: int) -> Ints:
     return _column(best, n_blocks)
 
 
+def best_in_order(scores: NDArray[np.float32], place: Ints, n: int) -> Ints:
+    """(U, min(n, I)) places of the highest scores of each row (U, I), best first; of equal ones the lower place first.
+
+    place: (I,) the columns' places, 0 to I − 1, each once. Looks at every column: `top_n` is quicker.
+    """
+    return _best(scores, place, n)
+
+
 def _best(scores: NDArray[np.float32], place: Ints, n: int) -> Ints:
     """The n best of each row by (score descending, place ascending), as places."""
     key = (_descending(scores).astype(np.uint64) << np.uint64(32)) | place.astype(np.uint64)

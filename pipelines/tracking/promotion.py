@@ -6,9 +6,12 @@ been. Only which version was champion *before* can be lost: then both aliases na
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pipelines.errors import InputError, ModelVersionError
+from pipelines.evaluation.gate import Decision
 from pipelines.models.kinds import from_bytes
 from pipelines.tracking.versions import CHALLENGER, CHAMPION, HIGH, LOW, PREVIOUS, Version
 
@@ -37,6 +40,27 @@ def promote(registry: "Registry", version: Version, *, is_forced: bool = False) 
     if CHALLENGER in version.aliases:
         registry.unname(CHALLENGER)
     return champion
+
+
+def act_on(registry: "Registry", decision: Decision, as_of: datetime) -> Decision:
+    """Do what the gate decided, and tag the challenger with decision, reason and instant. Returns what was done.
+
+    A promotion asks the gate's figures alone, which are of the same choices; those of two trainings are of different ones.
+    Where somebody has promoted another version since, the champion stays: it is not the one that was compared. Safe to repeat.
+    """
+    if decision.challenger is None:
+        return decision
+    champion, challenger = champion_of(registry), registry.version(decision.challenger)
+    is_as_judged = (champion.number if champion else None) in (decision.champion, decision.challenger)
+    if decision.outcome == "promote" and not is_as_judged:
+        now = f"version {champion.number}" if champion else "no version"
+        reason = f"champion is {now}, but version {decision.champion} was compared: evaluate again"
+        decision = replace(decision, outcome="keep", reason=reason)
+    if decision.outcome == "promote":
+        promote(registry, challenger, is_forced=True)
+    about = {"gate_decision": decision.outcome, "gate_reason": decision.reason, "gate_as_of": as_of.isoformat()}
+    registry.tag(challenger, about)
+    return decision
 
 
 def rollback(registry: "Registry") -> tuple[Version, Version]:

@@ -136,6 +136,17 @@ class Registry:
         with answered(self.tracking.uri):
             return dict(self._client.get_run(version.run_id).data.params)
 
+    def measured_later(self, version: Version, metrics: Mapping[str, float], as_of_s: int) -> None:
+        """Add metrics to its run, as of a second (UTC), which is their step. The same again changes nothing."""
+        with answered(self.tracking.uri):
+            log_metrics(self._client, version.run_id, metrics, as_of_s, as_of_s * 1000)
+
+    def tag(self, version: Version, tags: Mapping[str, str]) -> None:
+        """Say more of it; of the same names the last holds."""
+        with answered(self.tracking.uri):
+            for name, value in tags.items():
+                self._client.set_model_version_tag(self._name, str(version.number), name, value)
+
     def name(self, version: Version, alias: str) -> None:
         """Let `alias` mean this version from now on."""
         with answered(self.tracking.uri):

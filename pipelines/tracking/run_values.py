@@ -17,10 +17,12 @@ def log_parameters(client: MlflowClient, run_id: str, parameters: Mapping[str, A
         client.log_batch(run_id, params=params[start : start + AT_ONCE])
 
 
-def log_metrics(client: MlflowClient, run_id: str, metrics: Mapping[str, float], step: int = 0) -> None:
-    """Tell how it stands, at a step of the run."""
-    now_ms = time.time_ns() // 1_000_000
-    client.log_batch(run_id, metrics=[Metric(name, float(value), now_ms, step) for name, value in metrics.items()])
+def log_metrics(
+    client: MlflowClient, run_id: str, metrics: Mapping[str, float], step: int = 0, time_ms: int | None = None
+) -> None:
+    """Tell how it stands, at a step of the run and at a time (epoch ms, default: now). The same again changes nothing."""
+    at_ms = time.time_ns() // 1_000_000 if time_ms is None else time_ms
+    client.log_batch(run_id, metrics=[Metric(name, float(value), at_ms, step) for name, value in metrics.items()])
 
 
 def flat(parameters: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -58,7 +58,7 @@ def learn(
         def of_part(part: Slice, data: bytes, partition: int, number: int = number) -> Arrays:
             return learned(settings, data, part, number, partition)
 
-        parts, memory_kb = _on_partitions(timelines, number, model, of_part)
+        parts, memory_kb = on_partitions(timelines, number, model, of_part)
         if parts:
             models = [read_model(settings.config, part[MODEL].tobytes()) for part in parts]
             model = mixed(model, models, [int(part["n_examples"][0]) for part in parts])
@@ -90,13 +90,13 @@ def validate(
     def of_part(part: Slice, data: bytes, partition: int) -> Arrays:  # noqa: ARG001
         return ranked(config, data, part, n_choices_of_task, seed)
 
-    parts = [part for number in slices for part in _on_partitions(timelines, number, model, of_part)[0]]
+    parts = [part for number in slices for part in on_partitions(timelines, number, model, of_part)[0]]
     parts = [part for part in parts if len(part["user"])]
     return Choices.joined(parts) if parts else None
 
 
-def _on_partitions(timelines: DataFrame, number: int, model: Model, of_part: OfPart) -> tuple[list[Arrays], int]:
-    """Run over the parts of a slice that have something to learn. Returns arrays by partition, and the peak of a worker."""
+def on_partitions(timelines: DataFrame, number: int, model: Model, of_part: OfPart) -> tuple[list[Arrays], int]:
+    """Run over the parts of a slice that have rows. Returns arrays by partition, and the peak of a Python worker in kB."""
     data = timelines.sparkSession.sparkContext.broadcast(model.to_bytes())
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

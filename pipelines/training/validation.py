@@ -7,19 +7,24 @@ import numpy as np
 
 from pipelines.evaluation.intervals import Interval, mean_interval
 from pipelines.evaluation.metrics import Floats, hits_of_ranks, ndcg, recall
-from pipelines.features.profile import Flags, Ints, Words, key_code
+from pipelines.evaluation.rankings import (
+    MODEL,
+    OWN_HISTORY,
+    POPULARITY,
+    SCORES_AT_ONCE,
+    at_column,
+    choice_rows,
+    log_probabilities,
+    scores_of,
+)
+from pipelines.features.profile import Flags, Ints, Words
 from pipelines.lists.selection import top_n
 from pipelines.models.arrays import Arrays
-from pipelines.models.items import weights_of_codes
-from pipelines.models.learnable import capped_rows, sampled
 from pipelines.models.model import Model
-from pipelines.models.own_history import OwnHistory
-from pipelines.models.popular import Popular
 from pipelines.models.progressive import histories_before, ranks
 from pipelines.models.ranker import Histories, Scores, TrainingBatch
 
 K = 10  # of NDCG, recall, and the lists whose coverage is drawn
-SCORES_AT_ONCE = 4_000_000
 RANKS = ("rank", "rank_new", "popularity", "popularity_new", "own_history")
 
 
@@ -61,9 +66,7 @@ def choices_of(model: Model, batch: TrainingBatch, n_most: int, seed: int) -> Ch
 
     Nothing is learned: histories go on within the batch, the model and its popularity do not.
     """
-    config, timeline = model.config, batch.timeline
-    rows = capped_rows(timeline, config)
-    rows = sampled(rows[weights_of_codes(config)[key_code(timeline.key[rows])] > 0], n_most, seed)
+    rows = choice_rows(batch.timeline, model.config, n_most, seed)
     at_once = max(1, SCORES_AT_ONCE // max(model.n_items, 1))
     parts = [_ranked(model, batch, rows[start : start + at_once]) for start in range(0, len(rows), at_once)]
     return Choices.joined([part.as_arrays() for part in parts or [_ranked(model, batch, rows)]])
@@ -102,18 +105,14 @@ def calibration_of(choices: Choices) -> tuple[Floats, Floats]:
 
 
 def _ranked(model: Model, batch: TrainingBatch, rows: Ints) -> Choices:
-    config = model.config
-    histories = histories_before(batch, rows, config)
+    histories = histories_before(batch, rows, model.config)
     column = model.find(batch.timeline.item[rows])
-    n_items = model.n_items
-    scores = model.score(histories)
-    popular = Popular().score(model.items, histories)
-    own = OwnHistory(config).score(model.items, histories)
+    scored = scores_of(model, histories)
+    scores, popular = scored[MODEL], scored[POPULARITY]
     best = top_n(scores, K)
-    log_probability = _log_softmax(scores) if config.kind == "factorization" else np.full(scores.shape, np.nan)
-    log_popular = _log_softmax(np.log(popular * n_items + config.factorization.popularity_smoothing))
-    loss, popularity_loss = -_at(log_probability, column), -_at(log_popular, column)
-    rank, popularity, own_history = (_ranks(each, column) for each in (scores, popular, own))
+    log_probability = log_probabilities(model, scored)
+    loss, popularity_loss = (-at_column(log_probability[name], column) for name in (MODEL, POPULARITY))
+    rank, popularity, own_history = (_ranks(scored[name], column) for name in (MODEL, POPULARITY, OWN_HISTORY))
     met = model.find(histories.item)
     for each in (scores, popular):
         each[histories.user[met >= 0], met[met >= 0]] = -np.inf
@@ -129,7 +128,7 @@ def _ranked(model: Model, batch: TrainingBatch, rows: Ints) -> Choices:
         popularity_loss=popularity_loss,
         best=best,
         is_chosen=best == column[:, None],
-        probability=np.exp(np.take_along_axis(log_probability, best, axis=1)),
+        probability=np.exp(np.take_along_axis(log_probability[MODEL], best, axis=1)),
     )
 
 
@@ -139,23 +138,6 @@ def _ranks(scores: Scores, column: Ints) -> Ints:
     if not scores.shape[1]:
         return np.full(len(column), unknown)
     return np.where(column >= 0, ranks(scores, np.maximum(column, 0)), unknown)
-
-
-def _log_softmax(scores: Scores) -> Floats:
-    shifted: Floats = scores.astype(np.float64)
-    if not shifted.shape[1]:
-        return shifted
-    shifted -= shifted.max(axis=1, keepdims=True)
-    shifted -= np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return shifted
-
-
-def _at(values: Floats, column: Ints) -> Floats:
-    """(n,) the value of each row at its column, NaN where that is −1."""
-    if not values.shape[1]:
-        return np.full(len(column), np.nan)
-    own: Floats = np.take_along_axis(values, np.maximum(column, 0)[:, None], axis=1)[:, 0]
-    return np.where(column >= 0, own, np.nan)
 
 
 def _is_met(histories: Histories, item: Words) -> Flags:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
-from pipelines.evaluation.intervals import mean_interval
+from pipelines.evaluation.intervals import mean_interval, mean_intervals, ratio_intervals
 
 VALUES = np.random.default_rng(3).beta(0.5, 1.0, 400)
 
@@ -49,3 +49,36 @@ def test_one_value_is_sure_of_itself():
 def test_no_mean_is_made_of_nothing(values):
     with pytest.raises(ValueError, match="expected finite values"):
         mean_interval(np.array(values))
+
+
+def test_many_means_by_the_same_draws_are_those_of_each():
+    user = np.repeat(np.arange(100), 4)
+    others = np.where(np.arange(400) % 3 == 0, np.nan, VALUES * 2)
+
+    both = mean_intervals({"a": VALUES, "b": others, "none": np.full(400, np.nan)}, user)
+
+    assert both.keys() == {"a", "b"} and both["a"] == mean_interval(VALUES, user)
+    told = np.isfinite(others)
+    alone = mean_interval(others[told], user[told])
+    np.testing.assert_allclose([both["b"].mean, both["b"].low, both["b"].high], [alone.mean, alone.low, alone.high])
+
+
+def test_a_ratio_of_sums_is_scipys():
+    rng = np.random.default_rng(2)
+    seen = rng.integers(1, 50, 300).astype(float)
+    clicked = rng.binomial(seen.astype(int), 0.1).astype(float)
+
+    (got,) = ratio_intervals(clicked[:, None], seen[:, None], n_resamples=10_000)
+
+    def ratio(a, b, axis):
+        return a.sum(axis=axis) / b.sum(axis=axis)
+
+    want = bootstrap((clicked, seen), ratio, paired=True, n_resamples=10_000, method="percentile", rng=1)
+    assert got.mean == clicked.sum() / seen.sum()
+    np.testing.assert_allclose([got.low, got.high], want.confidence_interval, atol=1e-3)
+
+
+def test_of_nothing_counted_there_is_no_ratio():
+    (got,) = ratio_intervals(np.zeros((3, 1)), np.zeros((3, 1)))
+
+    assert np.isnan([got.mean, got.low, got.high]).all()

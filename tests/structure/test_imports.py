@@ -18,6 +18,7 @@ GROUND = {
     "bridge_sections",
     "list_sections",
     "evaluation_sections",
+    "evaluation_schemas",
     "drift_sections",
     "freshness_sections",
     "schema_field",
