@@ -13,7 +13,7 @@ from pipelines.features.tables import table_name, table_path, table_schema
 from pipelines.sinks.feature_tables import FeatureTable, FeatureTables
 from pipelines.sources.delta import read_stream
 from pipelines.stores.connection import connect
-from pipelines.stores.heartbeat import HeartbeatStore
+from pipelines.stores.heartbeat import HeartbeatStore, SharedHeartbeat
 from pipelines.stores.ranks import RankStore
 from pipelines.stores.trials import TrialStore
 from pipelines.streams import RunningStream, start_stream
@@ -28,7 +28,7 @@ def start_building(spark: SparkSession, config: Config, definitions: Definitions
     Raises StateError where the tables of this version were made by other definitions.
     """
     client = connect(str(config.redis.url))
-    heartbeats, tally = HeartbeatStore(client), Tally()
+    heartbeat, tally = SharedHeartbeat(HeartbeatStore(client), JOB), Tally()
     bound = config.features.max_bytes_per_trigger
     schema = config.events.contract.events
     events = read_stream(spark, config.table("events"), "events", schema, max_bytes_per_trigger=bound)
@@ -37,14 +37,15 @@ def start_building(spark: SparkSession, config: Config, definitions: Definitions
 
     def publish(figures: dict[str, Any]) -> None:
         sizes = {"features_version": definitions.version, "table_rows": figures.pop("table_rows")}
-        heartbeats.beat(JOB, {**tally.add(figures), **sizes, **ranks.publish()})
+        heartbeat.tell_batch({**tally.add(figures), **sizes, **ranks.publish()})
 
     tables = FeatureTables(_tables(config, definitions), definitions.meaning, publish)
     tables.check_definitions(spark)
     checkpoint, every = config.checkpoint(JOB, f"v{definitions.version}"), config.features.trigger_seconds
-    stream = start_stream(events, tables, name=JOB, checkpoint=checkpoint, once=once, trigger_seconds=every)
-    heartbeats.beat(JOB, {"state": "started", "features_version": definitions.version})
-    return stream
+    heartbeat.tell({"features_version": definitions.version})
+    return start_stream(
+        events, tables, name=JOB, checkpoint=checkpoint, once=once, trigger_seconds=every, pulse=heartbeat.tell
+    )
 
 
 def _tables(config: Config, definitions: Definitions) -> list[FeatureTable]:

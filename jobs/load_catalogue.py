@@ -36,7 +36,7 @@ from pipelines.local.topics import ensure_topic
 from pipelines.sources.catalogue import FORMATS, FileFormat, column_names, format_of, from_kafka, read_file, written_ms
 from pipelines.sources.kafka import read_records
 from pipelines.stores.connection import connect
-from pipelines.stores.heartbeat import HeartbeatStore
+from pipelines.stores.heartbeat import HeartbeatStore, SharedHeartbeat
 from pipelines.streams import start_stream
 from pipelines.tally import Tally
 
@@ -111,14 +111,14 @@ class _FileLoad:
 def _follow(config: Config, once: bool) -> None:
     kafka = config.kafka.model_copy(update={"topic": config.catalogue.topic})
     ensure_topic(str(kafka.bootstrap_servers), kafka.topic, 1, kafka.max_record_bytes)
-    heartbeats, tally = HeartbeatStore(connect(str(config.redis.url))), Tally()
+    heartbeat, tally = SharedHeartbeat(HeartbeatStore(connect(str(config.redis.url))), JOB), Tally()
     records = read_records(job_session(JOB), kafka, max_offsets=kafka.max_offsets_per_trigger)
     told = parse_rows(from_kafka(records), config.catalogue.category_separator)
-    tables = catalogue_tables(config, on_batch=lambda figures: heartbeats.beat(JOB, tally.add(figures)))
+    tables = catalogue_tables(config, on_batch=lambda figures: heartbeat.tell_batch(tally.add(figures)))
     renew_holds(config)
-    stream = start_stream(told, tables, name=JOB, checkpoint=config.checkpoint(JOB, "v1"), once=once)
+    checkpoint = config.checkpoint(JOB, "v1")
+    stream = start_stream(told, tables, name=JOB, checkpoint=checkpoint, once=once, pulse=heartbeat.tell)
     click.echo(f"following the topic {kafka.topic}", err=True)
-    heartbeats.beat(JOB, {"state": "started"})
     stream.wait()
 
 

@@ -12,6 +12,8 @@ State   {checkpoint_root}/personalize/v1
 
 import sys
 import uuid
+from collections.abc import Callable
+from typing import Any
 
 import click
 from pyspark.sql import DataFrame, SparkSession
@@ -23,8 +25,8 @@ from jobs._spark import job_session
 from jobs._versions import Versions
 from pipelines.config import Config
 from pipelines.events.parse import parse_records
-from pipelines.events.rules import compile_rules
-from pipelines.features.definitions import load_definitions
+from pipelines.events.rules import CompiledRules, compile_rules
+from pipelines.features.definitions import Definitions, load_definitions
 from pipelines.features.interactions import learned_columns, learned_contract, to_arrivals
 from pipelines.hot_path.learner import OnlineLearner
 from pipelines.hot_path.list_keeper import ListKeeper
@@ -37,7 +39,7 @@ from pipelines.sources.topics import describe_topic
 from pipelines.stores.connection import connect
 from pipelines.stores.due import DueStore
 from pipelines.stores.features_version import FeaturesVersionStore
-from pipelines.stores.heartbeat import HeartbeatStore
+from pipelines.stores.heartbeat import HeartbeatStore, SharedHeartbeat
 from pipelines.stores.list_log import ListLog
 from pipelines.stores.model import ModelStore
 from pipelines.stores.renewals import RenewalStore
@@ -52,27 +54,74 @@ JOB = "personalize"
 @once_option
 def main(config: Config, once: bool) -> None:
     config = with_running_servers(config)
-    redis_url = str(config.redis.url)
-    client = connect(redis_url)
+    client = connect(str(config.redis.url))
     definitions = load_definitions(config.features.definitions)
-    online = definitions.online()
-    FeaturesVersionStore(client).claim(online.version)
-    topic_tag = describe_topic(config.kafka).tag
-    settings = StageSettings(
-        redis_url,
-        topic_tag,
+    version = definitions.version
+    FeaturesVersionStore(client).claim(version)
+    settings = _settings(config, definitions)
+    heartbeat, tally = SharedHeartbeat(HeartbeatStore(client), JOB), Tally()
+    topic_format = TopicFormat(config.kafka)
+    spark = job_session(JOB)
+    rules = compile_rules(spark, config.validation.suite, config.events.contract.checked)
+    reports = _reports(spark, config, definitions, settings, rules, topic_format)
+    checkpoint = config.checkpoint(JOB, "v1")
+    versions = Versions(config, version, checkpoint)
+
+    def about() -> dict[str, Any]:
+        return {**versions.figures(), **keeper.figures()}
+
+    learner = OnlineLearner(
+        ModelStore(client),
+        config.model,
+        lambda figures: heartbeat.tell_batch({**tally.add(figures), **about()}),
+        champions=versions,
+        archive=versions,
+    )
+    keeper = _keeper(spark, config, settings, client, learner)
+    heartbeat.tell({"ruleset": rules.ruleset})
+    stream = start_stream(
+        reports(),
+        learner,
+        name=JOB,
+        checkpoint=checkpoint,
+        once=once,
+        replan=topic_format.following(reports),
+        pulse=lambda progress: heartbeat.tell({**progress, **about()}),
+    )
+    keeper.start()
+    try:
+        stream.wait()
+    finally:
+        keeper.stop()
+        versions.stop()
+        heartbeat.tell(about())
+        if shared := shared_model(settings):
+            shared.remove()
+
+
+def _settings(config: Config, definitions: Definitions) -> StageSettings:
+    return StageSettings(
+        str(config.redis.url),
+        describe_topic(config.kafka).tag,
         config.profile,
         config.lists,
         config.model,
-        online,
+        definitions.online(),
         application=uuid.uuid4().hex,
         category_separator=config.catalogue.category_separator,
     )
-    topic_format = TopicFormat(config.kafka)
-    spark = job_session(JOB)
 
+
+def _reports(
+    spark: SparkSession,
+    config: Config,
+    definitions: Definitions,
+    settings: StageSettings,
+    rules: CompiledRules,
+    topic_format: TopicFormat,
+) -> Callable[[], DataFrame]:
+    """What plans the stage: again whenever the topic's format changes."""
     records = read_records(spark, config.kafka, max_offsets=config.kafka.max_offsets_per_trigger)
-    rules = compile_rules(spark, config.validation.suite, config.events.contract.checked)
 
     def reports() -> DataFrame:
         contract = learned_contract(config.events.contract, definitions, config.model)
@@ -81,29 +130,7 @@ def main(config: Config, once: bool) -> None:
         arrivals = to_arrivals(valid, *learned, with_impressions=config.lists.rules.fatigue_impressions > 0)
         return with_personalization(arrivals, settings)
 
-    heartbeats, tally = HeartbeatStore(client), Tally()
-    checkpoint, replan = config.checkpoint(JOB, "v1"), topic_format.following(reports)
-    versions = Versions(config, online.version, checkpoint)
-    learner = OnlineLearner(
-        ModelStore(client),
-        config.model,
-        lambda figures: heartbeats.beat(
-            JOB, {**tally.add({"ruleset": rules.ruleset, **figures}), **versions.figures(), **keeper.figures()}
-        ),
-        champions=versions,
-        archive=versions,
-    )
-    keeper = _keeper(spark, config, settings, client, learner)
-    stream = start_stream(reports(), learner, name=JOB, checkpoint=checkpoint, once=once, replan=replan)
-    heartbeats.beat(JOB, {"state": "started", "ruleset": rules.ruleset})
-    keeper.start()
-    try:
-        stream.wait()
-    finally:
-        keeper.stop()
-        versions.stop()
-        if shared := shared_model(settings):
-            shared.remove()
+    return reports
 
 
 def _keeper(

@@ -67,10 +67,11 @@ def main(config: Config, once: bool) -> None:
         event_dedupe_minutes=validation.event_dedupe_minutes,
         quarantine_dedupe_days=validation.quarantine_dedupe_days,
         contract=contract,
-        on_batch=lambda figures: heartbeat.tell(tally.add({"ruleset": rules.ruleset, **figures})),
+        on_batch=lambda figures: heartbeat.tell_batch(tally.add(figures)),
         observe=audit.offer if audit else None,
     )
     checkpoint, every = config.checkpoint(JOB, "v1"), validation.trigger_seconds
+    heartbeat.tell({"ruleset": rules.ruleset})
     stream = start_stream(
         verdicts(),
         tables,
@@ -79,9 +80,9 @@ def main(config: Config, once: bool) -> None:
         once=once,
         trigger_seconds=every,
         replan=topic_format.following(verdicts),
+        pulse=heartbeat.tell,
     )
     click.echo(tables.guarantee, err=True)
-    heartbeat.tell({"state": "started", "ruleset": rules.ruleset})
     stream.wait()
     if audit:
         audit.stop()

@@ -1,19 +1,23 @@
 """The only place that starts a stream, and the one that stops it without cutting a micro-batch in two."""
 
+import logging
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Protocol
+from typing import Any, Protocol
 
 from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
 from pipelines.errors import LiveshelfError
+from pipelines.progress import progress_figures
 
 POLL_SECONDS = 0.05
+PULSE_SECONDS = 5.0
+_LOG = logging.getLogger(__name__)
 
 
 class BatchSink(Protocol):
@@ -23,6 +27,7 @@ class BatchSink(Protocol):
 
 
 Replan = Callable[[], DataFrame | None]
+Pulse = Callable[[Mapping[str, Any]], None]
 
 
 class StopRequestedError(LiveshelfError):
@@ -43,8 +48,11 @@ class _Requests:
 class RunningStream:
     """A started query. `wait` returns when it ended, raises what it failed of, and stops it cleanly on SIGTERM or Ctrl-C."""
 
-    def __init__(self, begin: Callable[[DataFrame], StreamingQuery], frame: DataFrame, requests: _Requests) -> None:
+    def __init__(
+        self, begin: Callable[[DataFrame], StreamingQuery], frame: DataFrame, requests: _Requests, pulse: Pulse
+    ) -> None:
         self.query = begin(frame)
+        self._pulse, self._next_pulse = pulse, 0.0
         self._begin = begin
         self._context = frame.sparkSession.sparkContext
         self._requests = requests
@@ -68,14 +76,32 @@ class RunningStream:
 
     def wait(self) -> None:
         """Block until the stream ends. Raises the stream's own error unless a stop was asked for."""
+        state = "failed"
+        try:
+            self._wait()
+            state = "stopped"
+        finally:
+            self._give_pulse(state)
+
+    def _wait(self) -> None:
         stop = self._requests.stop
         _on_stop_signals(stop.set)
         while not stop.is_set() and (self.query.isActive or self._began_again()):
+            if time.monotonic() >= self._next_pulse:
+                self._next_pulse = time.monotonic() + PULSE_SECONDS
+                self._give_pulse("running")
             stop.wait(POLL_SECONDS)
         if stop.is_set():
             self.stop()
         elif error := self.query.exception():
             raise error
+
+    def _give_pulse(self, state: str) -> None:
+        """Tell that the stream lives, micro-batches or not. Whoever cannot be told is told the next time."""
+        try:
+            self._pulse({"state": state, **progress_figures(self.query)})
+        except Exception as error:  # of Spark or Redis: no reason to end a stream that works
+            _LOG.warning("the stream's sign of life could not be given: %s: %s", type(error).__name__, error)
 
     def _began_again(self) -> bool:
         """Begin anew where the query ended for another plan: from the same checkpoint, with the batch that it refused."""
@@ -96,6 +122,7 @@ def start_stream(
     once: bool = False,
     trigger_seconds: float = 0.0,
     replan: Replan = lambda: None,
+    pulse: Pulse = lambda _figures: None,
 ) -> RunningStream:
     """Start `frame` → `sink`.
 
@@ -103,6 +130,8 @@ def start_stream(
     `trigger_seconds` 0: the next micro-batch begins when the one before has ended.
     `replan`: asked before each micro-batch, on a thread of its own. None: go on. A frame: do nothing of this micro-batch,
     and begin it again from that frame, which must read the same source and need no other checkpoint.
+    `pulse`: called every PULSE_SECONDS while the stream is waited for, and when it ends, with its state (running, stopped or
+    failed) and what Spark says of it (progress.py).
     """
     requests = _Requests()
 
@@ -115,7 +144,7 @@ def start_stream(
             writer = writer.trigger(processingTime=f"{int(trigger_seconds * 1000)} milliseconds")
         return writer.start()
 
-    return RunningStream(begin, frame, requests)
+    return RunningStream(begin, frame, requests, pulse)
 
 
 def _refusing_on(requests: _Requests, replan: Replan, sink: BatchSink) -> Callable[[DataFrame, int], None]:

@@ -1,12 +1,13 @@
 """Running totals of a stream since its process started, for its heartbeat."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 RECENT_LAGS = 5_000
+LAG_BOUNDS_MS = (50, 100, 200, 300, 500, 750, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 300_000)
 
 
 class Tally:
@@ -20,20 +21,31 @@ class Tally:
         """Take one micro-batch in; returns the figures to publish.
 
         Counts (`n_…`), microseconds (`…_us`) and counts by name (mappings) are summed since the start; `lag_ms` becomes the
-        median and the 99th percentile of the last 5,000 lags; anything else is passed on as it is.
+        median and the 99th percentile of the last 5,000 lags, their sum since the start, and how many there were up to each of
+        LAG_BOUNDS_MS and beyond; anything else is passed on as it is.
         """
         passed_on = {}
         for name, value in figures.items():
             if name == "lag_ms":
-                self._lags_ms.extend(value)
+                self._add_lags(value)
             elif isinstance(value, Mapping):
-                known = self._totals.setdefault(name, {})
-                known.update({key: known.get(key, 0) + count for key, count in value.items()})
+                self._add_counts(name, value)
             elif name.startswith("n_") or name.endswith("_us"):
                 self._totals[name] = self._totals.get(name, 0) + value
             else:
                 passed_on[name] = value
         return {**passed_on, **self._totals, **self._lag_percentiles()}
+
+    def _add_counts(self, name: str, counts: Mapping[str, int]) -> None:
+        known = self._totals.setdefault(name, {})
+        known.update({key: known.get(key, 0) + count for key, count in counts.items()})
+
+    def _add_lags(self, lags_ms: Sequence[int]) -> None:
+        self._lags_ms.extend(lags_ms)
+        self._totals["lag_sum_ms"] = self._totals.get("lag_sum_ms", 0) + sum(lags_ms)
+        place = np.searchsorted(LAG_BOUNDS_MS, lags_ms)
+        counts = np.bincount(place, minlength=len(LAG_BOUNDS_MS) + 1).tolist()
+        self._add_counts("lags_up_to_ms", dict(zip([*map(str, LAG_BOUNDS_MS), "inf"], counts, strict=True)))
 
     def _lag_percentiles(self) -> dict[str, float]:
         if not self._lags_ms:

@@ -31,7 +31,10 @@ class HeartbeatStore:
 
 
 class SharedHeartbeat:
-    """The heartbeat of a job with several threads: each tells its own figures, and every beat has the last of all."""
+    """The heartbeat of a stream: each of its threads tells its own figures, and every beat has the last of all.
+
+    `as_of_ms` is when it last gave a sign of life, `batch_as_of_ms` when it last ended a micro-batch.
+    """
 
     def __init__(self, store: HeartbeatStore, job: str) -> None:
         self._store, self._job = store, job
@@ -43,3 +46,7 @@ class SharedHeartbeat:
         with self._lock:
             self._figures.update(figures)
             self._store.beat(self._job, self._figures)
+
+    def tell_batch(self, figures: Mapping[str, Any]) -> None:
+        """Tell what a micro-batch did that has just ended."""
+        self.tell({**figures, "batch_as_of_ms": time.time_ns() // 1_000_000})

@@ -26,7 +26,7 @@ GROUND = {
 }
 STAGES = {"events", "features", "models", "catalogue", "lists"}
 WORLD = {"sources", "sinks", "stores"}
-STREAMS = {"session", "streams", "tally"}
+STREAMS = {"session", "streams", "progress", "tally"}
 
 # room → rooms of `pipelines` that it may import, itself aside
 MAY_IMPORT = {
@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "training": GROUND | STAGES | {"evaluation"},
     "locks": GROUND,
     **dict.fromkeys(WORLD, GROUND | {"locks", "catalogue"}),
-    **dict.fromkeys(STREAMS, GROUND),
+    **dict.fromkeys(STREAMS, GROUND | {"progress"}),
     "audit": GROUND | {"events"},
     "http": GROUND,
     "collecting": GROUND | {"events", "sinks", "http"},
