@@ -62,6 +62,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "jobs.serve_lists",
         "Answer with lists by HTTP: personal ones with their age, and what stands in where there is none.",
     ),
+    "export_metrics": (
+        "jobs.export_metrics",
+        "Give Prometheus the figures of all streams, as they tell them in Redis.",
+    ),
     "serving": ("jobs.serving", "Whether personal lists are served at all: look, and switch for everybody, at once."),
     "show": ("jobs.show", "Show what is stored of a list, a profile, an item or an event, and how old it is."),
     "catalogue": (

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from jobs._files import write_whole
 from pipelines.errors import AlertError
 
 
@@ -46,7 +47,7 @@ class Telling:
     def conclude(self, findings: Findings, show: Callable[[], None]) -> None:
         """Tell: as JSON, or by `show` for people; then raise AlertError where there are alerts."""
         if self.result is not None:
-            _write(self.result, findings.to_json())
+            write_whole(self.result, findings.to_json().encode())
         if self.is_json:
             click.echo(findings.to_json())
         else:
@@ -91,11 +92,3 @@ def _utc(value: str | None) -> datetime:
     except ValueError as error:
         raise click.BadParameter(f"expected an instant such as 2026-11-01T06:00, got '{value}'") from error
     return instant.astimezone(timezone.utc) if instant.tzinfo else instant.replace(tzinfo=timezone.utc)
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all: whoever waits for the file may read it at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)

@@ -11,8 +11,10 @@ from pipelines.local.shop import Shop, ShopConfig, Truth
 from pipelines.sections import ProfileConfig
 from pipelines.sinks.kafka import KafkaRecordSink
 from pipelines.sources.topics import describe_topic
+from pipelines.stores.heartbeat import HeartbeatStore
 from tests.both_streams import MODEL, BothStreams
 from tests.features.oracle import Oracle, seconds
+from tests.monitoring.beats import figures_without_meaning
 from tests.servers import MAX_RECORD_BYTES
 
 PROJECT = Path(__file__).parents[2]
@@ -46,6 +48,14 @@ def whole(servers, topic, truth, tmp_path_factory) -> BothStreams:
     n_records = describe_topic(whole.config.kafka).n_records
     assert n_records == truth.n_sent and whole.committed("personalize") == n_records
     return whole
+
+
+@pytest.mark.parametrize("stream", ["validate_events", "personalize"])
+def test_the_exporter_knows_every_figure_that_a_stream_tells(whole, stream):
+    beat = HeartbeatStore(whole.client).read(stream)
+
+    assert beat["state"] == "stopped" and beat["kafka_lag"] == 0
+    assert figures_without_meaning(stream, beat) == set()
 
 
 @pytest.mark.parametrize("seed", [1])

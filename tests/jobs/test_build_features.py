@@ -17,6 +17,7 @@ from pipelines.stores.connection import connect
 from pipelines.stores.heartbeat import HeartbeatStore
 from pipelines.stores.ranks import RankStore
 from pipelines.stores.trials import TrialStore
+from tests.monitoring.beats import figures_without_meaning
 from tests.streams import forget_last_commit
 
 pytestmark = [pytest.mark.spark, pytest.mark.servers]
@@ -115,6 +116,7 @@ def test_tables_hold_what_all_events_say_and_what_is_published_follows_from_them
     assert everybody.as_of_ms == shop.ranks.read_rank("trending").as_of_ms
     assert PublishedList.from_json(shop.ranks.read_fallback("device:car")).items == ["i3"]
     assert beat["table_rows"] == {"item_features": 3, "segment_features": 7} and beat["fallback_lists"] == 3
+    assert figures_without_meaning("build_features", beat) == set()
     tried = TrialStore(shop.client).read()
     assert (tried.items, beat["tried_items"]) == (["i3"], 1)
     assert (tried.clicks, tried.impressions) == (pytest.approx([0.75]), pytest.approx([0.5]))

@@ -21,6 +21,7 @@ GROUND = {
     "evaluation_schemas",
     "drift_sections",
     "freshness_sections",
+    "monitoring_sections",
     "schema_field",
     "task_reports",
 }
@@ -35,6 +36,7 @@ MAY_IMPORT = {
     "evaluation": GROUND | STAGES,
     "drift": GROUND | STAGES,
     "freshness": GROUND,
+    "monitoring": GROUND | {"stores", "http"},
     "training": GROUND | STAGES | {"evaluation"},
     "locks": GROUND,
     **dict.fromkeys(WORLD, GROUND | {"locks", "catalogue"}),

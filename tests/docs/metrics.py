@@ -1,0 +1,72 @@
+"""docs/metrics.md: the figures of the streams, made from what they mean.
+
+python -m tests.docs.metrics        writes it anew
+"""
+
+from pathlib import Path
+
+from pipelines.monitoring.meaning import Meaning
+from pipelines.monitoring.meanings import LAG, OF_EVERY_STREAM, OF_STREAM
+
+PAGE = Path(__file__).parents[2] / "docs/metrics.md"
+HEAD = """# Metrics
+
+Made from `pipelines/monitoring/meanings.py`. `liveshelf export_metrics` gives the figures of all streams at
+`http://127.0.0.1:8382/metrics`, or with `--textfile FILE` to the textfile collector of node_exporter. Names are as Prometheus
+wants them: base units, counters that end in `_total` and begin again at 0 when a job starts anew.
+
+```yaml
+scrape_configs:
+  - job_name: liveshelf
+    static_configs:
+      - targets: ["127.0.0.1:8382"] # export_metrics
+      - targets: ["127.0.0.1:8380"] # collect_events
+      - targets: ["127.0.0.1:8381"] # serve_lists
+```
+
+A stream tells its figures in its heartbeat (`heartbeat:{job}` in Redis), after each micro-batch and every five seconds, and
+`export_metrics` reads them when it is asked: watching costs the hot path nothing, and a stream needs no port of its own
+([why](adr/0018-metrics-from-heartbeats.md)). A stream that died stops telling: `time() - liveshelf_heartbeat_timestamp_seconds`
+grows, while its last figures stay for seven days.
+
+"""
+STANDING = """## Redis, and what waits in it
+
+| metric | kind | labels | meaning |
+|---|---|---|---|
+| `liveshelf_redis_up` | gauge | | whether Redis answers; where it does not, this is the only figure |
+| `liveshelf_redis_ping_seconds` | gauge | | time that Redis took to answer |
+| `liveshelf_redis_memory_bytes` | gauge | | memory that Redis uses |
+| `liveshelf_redis_memory_limit_bytes` | gauge | | what it may use; 0: no limit |
+| `liveshelf_lists_unfiled` | gauge | | published lists that are not in Delta yet |
+| `liveshelf_lists_waiting` | gauge | `queue` | users whose list is to be made again, by queue |
+| `liveshelf_serving_fallback` | gauge | | 1 while personal lists are switched off |
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    sections = [("Every stream", OF_EVERY_STREAM, ["stream"])]
+    sections += [(f"`{stream}`", meanings, []) for stream, meanings in OF_STREAM.items() if meanings]
+    return HEAD + "\n".join([*(_section(*section) for section in sections), STANDING])
+
+
+def _section(title: str, meanings: list[Meaning], labels: list[str]) -> str:
+    lines = [f"## {title}", "", "| metric | kind | labels | meaning |", "|---|---|---|---|"]
+    lines += dict.fromkeys(_row(meaning, labels) for meaning in meanings)
+    if title == "`personalize`":
+        lines.append(f"| `{LAG.metric}` | histogram | | {LAG.about} |")
+    return "\n".join([*lines, ""])
+
+
+def _row(meaning: Meaning, labels: list[str]) -> str:
+    name = meaning.metric + ("_total" if meaning.kind == "counter" else "")
+    kind = "counter" if meaning.kind == "counter" else "gauge"
+    every = [*labels, *meaning.labels, *([meaning.by] if meaning.by else [])]
+    return f"| `{name}` | {kind} | {', '.join(f'`{label}`' for label in every)} | {meaning.about} |".replace(
+        "|  |", "| |"
+    )
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,101 @@
+"""The exporter as it is run: what it says, and what it says when Redis is away."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+import tenacity
+from click.testing import CliRunner
+from prometheus_client.parser import text_string_to_metric_families
+
+from jobs.export_metrics import main
+from pipelines.local.processes import free_port
+from pipelines.stores.due import DueStore
+from pipelines.stores.heartbeat import HeartbeatStore
+from pipelines.stores.keys import list_log_key
+from pipelines.stores.serving_mode import ServingMode, ServingModeStore
+
+PROJECT = Path(__file__).parents[2]
+
+
+@contextmanager
+def exporter(redis_url: str) -> Iterator[str]:
+    """Start the job on a free port; gives its address."""
+    command = [sys.executable, "-m", "jobs", "export_metrics", "--port", "0"]
+    environment = os.environ | {"REDIS_URL": redis_url}
+    with subprocess.Popen(command, cwd=PROJECT, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            told = process.stderr.readline()
+            address = re.search(r"http://127\.0\.0\.1:\d+", told).group()
+            assert answered(f"{address}/healthz").json() == {"status": "ok"}
+            yield address
+        finally:
+            process.terminate()
+
+
+@tenacity.retry(
+    retry=tenacity.retry_if_exception_type(requests.ConnectionError),
+    stop=tenacity.stop_after_delay(60),
+    wait=tenacity.wait_fixed(0.05),
+)
+def answered(url: str) -> requests.Response:
+    """The port is taken before the service answers."""
+    return requests.get(url, timeout=30)
+
+
+def scraped(address: str) -> dict[str, float]:
+    answer = requests.get(f"{address}/metrics", timeout=30)
+    assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/plain; version=")
+    return figures(answer.text)
+
+
+def figures(text: str) -> dict[str, float]:
+    """Name{value}… → value, the values in the order of their labels' names."""
+    return {
+        sample.name + "".join(f"{{{value}}}" for _, value in sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_streams_redis_queues_and_mode_are_told_as_they_are_now(redis_url, redis_client):
+    HeartbeatStore(redis_client).beat("personalize", {"n_new": 4, "state": "running"})
+    DueStore(redis_client).put(["u1", "u2"], at_ms=1)
+    DueStore(redis_client).put(["u3"], at_ms=4_000_000_000_000)
+    redis_client.xadd(list_log_key(1), {"list": b"{}"})
+
+    with exporter(redis_url) as address:
+        before = scraped(address)
+        ServingModeStore(redis_client).set(ServingMode("fallback", "a test"))
+        after = scraped(address)
+
+    assert before["liveshelf_interactions_total{folded}"] == 4
+    assert before["liveshelf_stream_state{running}{personalize}"] == 1
+    assert before["liveshelf_lists_waiting{due}"] == 2  # the third is not due yet
+    assert before["liveshelf_lists_unfiled"] == 1
+    assert before["liveshelf_redis_up"] == 1 and before["liveshelf_redis_memory_bytes"] > 100_000
+    assert (before["liveshelf_serving_fallback"], after["liveshelf_serving_fallback"]) == (0, 1)
+
+
+@pytest.mark.slow
+def test_while_redis_is_away_that_is_what_is_told():
+    with exporter(f"redis://127.0.0.1:{free_port()}/0") as address:
+        assert scraped(address) == {"liveshelf_redis_up": 0}
+
+
+def test_the_same_as_a_file_written_whole(redis_url, redis_client, tmp_path, monkeypatch):
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    HeartbeatStore(redis_client).beat("personalize", {"n_new": 4})
+    file = tmp_path / "node" / "liveshelf.prom"
+
+    ended = CliRunner().invoke(main, ["--textfile", str(file)])
+
+    assert ended.exit_code == 0, ended.output
+    assert figures(file.read_text())["liveshelf_interactions_total{folded}"] == 4
+    assert [path.name for path in file.parent.iterdir()] == ["liveshelf.prom"]
