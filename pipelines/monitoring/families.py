@@ -58,6 +58,6 @@ def _histogram(beat: Beat) -> Metric:
     family, n_so_far, buckets = HistogramMetricFamily(LAG.metric, LAG.about), 0, []
     for bound, n in beat[LAG.figure].items():
         n_so_far += n
-        buckets.append((floatToGoString(float(bound) * LAG.factor), n_so_far))
+        buckets.append((floatToGoString(float(bound) * LAG.factor), n_so_far))  # type: ignore[no-untyped-call]
     family.add_metric([], buckets, sum_value=beat["lag_sum_ms"] * LAG.factor)
     return family
