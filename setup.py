@@ -86,7 +86,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["jobs", "jobs.*", "pipelines", "pipelines.*"]),
-    package_data={"pipelines": ["py.typed", "audit/templates/*", "collecting/static/*"]},
+    package_data={"pipelines": ["py.typed", "audit/templates/*", "evaluation/templates/*", "collecting/static/*"]},
     python_requires=">=3.10",
     install_requires=CORE,
     extras_require={"local": LOCAL, "dev": LOCAL + DEV, "bench": LOCAL + DEV + BENCH},

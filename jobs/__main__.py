@@ -38,6 +38,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "jobs.train_model",
         "Train the ranker from what is filed in Delta, judge it by later events, and register it in MLflow.",
     ),
+    "evaluate_model": (
+        "jobs.evaluate_model",
+        "Judge the champion and its challenger by later choices, and what was served by what came of it; promote by a gate.",
+    ),
     "rebuild_profiles": (
         "jobs.rebuild_profiles",
         "Make every profile in Redis anew from what is filed in Delta, while all goes on.",

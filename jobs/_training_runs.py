@@ -12,8 +12,9 @@ from rich.table import Table
 from jobs._ages import utc
 from jobs._training import Trained, TrainingData
 from pipelines.evaluation.intervals import Interval
+from pipelines.evaluation.plots import calibration
 from pipelines.models.model import Model
-from pipelines.tracking.plots import calibration, coverage, learning_curve
+from pipelines.tracking.plots import coverage, learning_curve
 from pipelines.tracking.runs import DataVersion, TrainingRun
 from pipelines.tracking.versions import Version
 from pipelines.training.epochs import Point

@@ -47,10 +47,11 @@ class Guard:
         return self.metric.split(".")[0] in LESS_IS_BETTER
 
     def __str__(self) -> str:
-        return (
-            f"{self.metric} {self.challenger:.4g}, the champion's {self.champion:.4g}: worse by {self.worse_by:.1%}, "
-            f"tolerated {self.tolerance:.1%}"
+        change = (
+            f"{'worse' if self.worse_by > 0 else 'better'} by {abs(self.worse_by):.1%}" if self.worse_by else "the same"
         )
+        values = f"{self.metric} {self.challenger:.4g}, the champion's {self.champion:.4g}"
+        return f"{values}: {change}, {self.tolerance:.1%} worse is tolerated"
 
 
 @dataclass(frozen=True)

@@ -30,33 +30,6 @@ def learning_curve(n_examples: Numbers, values: Mapping[str, Numbers]) -> Figure
     return figure
 
 
-def calibration(predicted: Numbers, happened: Numbers, n_bins: int = 10) -> Figure:
-    """Draw how often what was predicted with a probability happened, in bins of equally many predictions.
-
-    Both are (N,): probabilities, and 1 where it happened, else 0. Bars are Wilson's intervals of 95 %. The axes are
-    logarithmic, because an item among thousands is chosen with a probability of a thousandth; a bin where it never
-    happened is left out.
-    """
-    order = np.argsort(predicted, kind="stable")
-    bins = [rows for rows in np.array_split(order, n_bins) if len(rows)]
-    expected = np.array([predicted[rows].mean() for rows in bins])
-    seen = np.array([happened[rows].mean() for rows in bins])
-    low, high = wilson_interval(seen, np.array([len(rows) for rows in bins], np.float64))
-    figure = Figure(figsize=(SIZE_INCHES[1], SIZE_INCHES[1]), layout="constrained")
-    axes = figure.subplots()
-    drawn = (expected > 0) & (seen > 0)
-    if drawn.any():
-        ends = np.array([min(expected[drawn].min(), seen[drawn].min()), max(expected[drawn].max(), seen[drawn].max())])
-        axes.plot(ends, ends, color=GREY, linestyle="--", linewidth=1, label="as predicted")
-        bars = np.stack([seen - low, high - seen])[:, drawn]
-        axes.errorbar(expected[drawn], seen[drawn], bars, fmt="o-", markersize=4, capsize=2)
-        axes.set(xscale="log", yscale="log")
-        axes.legend(frameon=False)
-    axes.set(xlabel="predicted probability", ylabel="share that happened", title="Calibration")
-    axes.grid(color="0.92")
-    return figure
-
-
 def coverage(n_shown: NDArray[np.int64]) -> Figure:
     """Draw how evenly lists spread over the catalogue.
 
@@ -83,11 +56,3 @@ def coverage(n_shown: NDArray[np.int64]) -> Figure:
     axes.legend(frameon=False, loc="center right")
     axes.grid(color="0.92")
     return figure
-
-
-def wilson_interval(share: Numbers, n: Numbers) -> tuple[Numbers, Numbers]:
-    """Bounds of 95 % of what a share is that was seen in n trials (Wilson 1927), which stay between 0 and 1."""
-    z2 = 1.96**2
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = np.sqrt(z2 * share * (1 - share) / n + z2**2 / (4 * n**2)) / (1 + z2 / n)
-    return middle - half, middle + half

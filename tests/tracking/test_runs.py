@@ -7,7 +7,8 @@ import pytest
 
 from pipelines.errors import InputError
 from pipelines.evaluation.intervals import Interval
-from pipelines.tracking.plots import calibration, coverage, learning_curve, wilson_interval
+from pipelines.evaluation.plots import calibration, wilson_interval
+from pipelines.tracking.plots import coverage, learning_curve
 from pipelines.tracking.run_values import flat
 from pipelines.tracking.runs import DataVersion, training_run
 from tests.tracking.builders import Facts
