@@ -1,6 +1,7 @@
 """Prepares everything that `make demo` and `make test` need: Python packages in .venv, jars in .liveshelf.
 
     python3 setup_environment.py [local|dev]
+    python3 setup_environment.py airflow    Airflow, in .venv-airflow: it cannot share the jobs' packages
 
 Standard library only, and it must parse under Python 3.6: an old Python has to be able to say that it is too old. A
 second call finds the stamp of the first and does nothing. Only this folder and the package caches are written.
@@ -14,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 if sys.version_info < (3, 10):  # noqa: UP036  before the first function: its types alone would make an old Python fail
     sys.exit(
@@ -24,14 +25,46 @@ if sys.version_info < (3, 10):  # noqa: UP036  before the first function: its ty
     )
 
 ROOT = Path(__file__).resolve().parent
-VENV = ROOT / ".venv"
-VENV_PYTHON = VENV / "bin" / "python"
-STAMP = VENV / ".liveshelf"
 MANIFEST = ROOT / ".liveshelf" / "jars" / "manifest.json"
 LOG = ROOT / ".liveshelf" / "logs" / "setup.log"
 EXTRAS = ("local", "dev")  # each holds those before it
+AIRFLOW = "airflow"
+TARGETS = (*EXTRAS, AIRFLOW)
 UNFINISHED = "unfinished"
 LAST_LINES = 15
+
+
+class Environment(NamedTuple):
+    """A virtual environment: what is installed into it, and the files that its pins are in."""
+
+    name: str
+    oldest_python: tuple[int, int]
+    pins: tuple[str, ...]
+    packages: tuple[str, ...]  # as the installer is told
+
+    @property
+    def folder(self) -> Path:
+        return ROOT / self.name
+
+    @property
+    def python(self) -> Path:
+        return self.folder / "bin" / "python"
+
+    @property
+    def stamp(self) -> Path:
+        return self.folder / ".liveshelf"
+
+    def said_by_stamp(self) -> str | None:
+        return self.stamp.read_text(encoding="utf-8") if self.stamp.exists() else None
+
+
+def environment_of(target: str) -> Environment:
+    """Where `target` is installed, and what that is."""
+    if target == AIRFLOW:
+        names = ("requirements.txt", "requirements-dev.txt", "constraints.txt")
+        _, wanted, constraints = pins = tuple(f"airflow_dags/{name}" for name in names)
+        return Environment(".venv-airflow", (3, 11), pins, ("--requirement", wanted, "--constraint", constraints))
+    return Environment(".venv", (3, 10), ("setup.py", "conf/spark-defaults.conf"), ("--editable", f".[{target}]"))
 
 
 class SetupError(Exception):
@@ -39,17 +72,17 @@ class SetupError(Exception):
 
 
 def main(arguments: list[str]) -> int:
-    """Prepare for the extra named in `arguments`; return the exit code."""
-    extra = arguments[0] if arguments else "local"
-    if extra not in EXTRAS:
-        print(f"usage: setup_environment.py [{'|'.join(EXTRAS)}]", file=sys.stderr)
+    """Prepare for the target named in `arguments`; return the exit code."""
+    target = arguments[0] if arguments else "local"
+    if target not in TARGETS:
+        print(f"usage: setup_environment.py [{'|'.join(TARGETS)}]", file=sys.stderr)
         return 2
-    if is_ready(extra):
+    if is_ready(target):
         print("environment ready")
         return 0
     try:
         check_java()
-        prepare(extra)
+        prepare(target)
     except SetupError as error:
         print(f"liveshelf: {error}", file=sys.stderr)
         return 1
@@ -60,17 +93,18 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def is_ready(extra: str) -> bool:
-    """Whether a set-up for `extra`, or for more, was finished and nothing it depends on has changed since."""
-    return (
-        VENV_PYTHON.exists() and MANIFEST.exists() and _stamp() in {key(more) for more in EXTRAS[EXTRAS.index(extra) :]}
-    )
+def is_ready(target: str) -> bool:
+    """Whether a set-up for `target`, or for more, was finished and nothing it depends on has changed since."""
+    environment = environment_of(target)
+    enough = (AIRFLOW,) if target == AIRFLOW else EXTRAS[EXTRAS.index(target) :]
+    has_jars = target == AIRFLOW or MANIFEST.exists()
+    return environment.python.exists() and has_jars and environment.said_by_stamp() in {key(more) for more in enough}
 
 
-def key(extra: str) -> str:
+def key(target: str) -> str:
     """Tell one set-up from another: what is installed, by which Python, and where."""
-    parts = [extra, sys.version, str(ROOT)]  # a venv cannot be moved
-    parts += [(ROOT / name).read_text(encoding="utf-8") for name in ("setup.py", "conf/spark-defaults.conf")]
+    parts = [target, sys.version, str(ROOT)]  # a venv cannot be moved
+    parts += [(ROOT / name).read_text(encoding="utf-8") for name in environment_of(target).pins]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -85,48 +119,60 @@ def check_java() -> None:
         raise SetupError(str(error)) from error
 
 
-def prepare(extra: str) -> None:
-    """Make .venv, fill it, resolve the jars, stamp."""
+def prepare(target: str) -> None:
+    """Make the virtual environment, fill it, resolve the jars of Spark, stamp."""
     started = time.monotonic()
-    uv = shutil.which("uv")
-    make_venv(uv)
-    STAMP.write_text(UNFINISHED, encoding="utf-8")
-    install(uv, extra)
-    print("  jars for Spark and the broker", flush=True)
-    if subprocess.run([str(VENV_PYTHON), "-m", "pipelines.local.jars"], cwd=ROOT, check=False).returncode != 0:
-        raise SetupError("set-up stopped at the jars; what is installed so far is kept")
-    written = STAMP.with_suffix(".new")
-    written.write_text(key(extra), encoding="utf-8")
-    written.replace(STAMP)
+    environment, uv = environment_of(target), shutil.which("uv")
+    if sys.version_info < environment.oldest_python:
+        oldest = ".".join(map(str, environment.oldest_python))
+        raise SetupError(
+            f"{target} needs Python {oldest}, this is {sys.version.split()[0]}; try: make PYTHON=python{oldest}"
+        )
+    make_venv(uv, environment)
+    environment.stamp.write_text(UNFINISHED, encoding="utf-8")
+    install(uv, environment)
+    if target != AIRFLOW:
+        resolve_jars(environment)
+    written = environment.stamp.with_suffix(".new")
+    written.write_text(key(target), encoding="utf-8")
+    written.replace(environment.stamp)
     print(f"  set up in {time.monotonic() - started:.0f} s")
 
 
-def make_venv(uv: str | None) -> None:
-    """Keep a .venv of this Python; replace one of another Python, or one that a killed set-up left half filled."""
-    if _stamp() != UNFINISHED and _venv_version() == sys.version and (uv or _has_pip()):
+def resolve_jars(environment: Environment) -> None:
+    """Put the jars for Spark and the broker on the disk. Raises SetupError."""
+    print("  jars for Spark and the broker", flush=True)
+    if subprocess.run([str(environment.python), "-m", "pipelines.local.jars"], cwd=ROOT, check=False).returncode != 0:
+        raise SetupError("set-up stopped at the jars; what is installed so far is kept")
+
+
+def make_venv(uv: str | None, environment: Environment) -> None:
+    """Keep one of this Python; replace one of another Python, or one that a killed set-up left half filled."""
+    is_whole = environment.said_by_stamp() != UNFINISHED and _venv_version(environment.python) == sys.version
+    if is_whole and (uv or _has_pip(environment.python)):
         return
-    print(f"  .venv with Python {sys.version.split()[0]}", flush=True)
-    shutil.rmtree(VENV, ignore_errors=True)
-    command = [uv, "venv", "--python", sys.executable, str(VENV)] if uv else [sys.executable, "-m", "venv", str(VENV)]
+    folder = str(environment.folder)
+    print(f"  {environment.name} with Python {sys.version.split()[0]}", flush=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    command = [uv, "venv", "--python", sys.executable, folder] if uv else [sys.executable, "-m", "venv", folder]
     made = subprocess.run(command, capture_output=True, text=True, check=False)
     if made.returncode != 0:
         output = (made.stdout + made.stderr).strip()
         hint = (
             "sudo apt-get install python3-venv. " if "ensurepip" in output or "No module named venv" in output else ""
         )
-        raise SetupError(f".venv cannot be made. {hint}It said:\n{_indented(output)}")
+        raise SetupError(f"{environment.name} cannot be made. {hint}It said:\n{_indented(output)}")
 
 
-def install(uv: str | None, extra: str) -> None:
-    """Install the project, editable, with `extra`."""
-    target = f".[{extra}]"
+def install(uv: str | None, environment: Environment) -> None:
+    """Install the environment's packages."""
     if uv:
-        command = [uv, "pip", "install", "--python", str(VENV_PYTHON), "--editable", target]
+        command = [uv, "pip", "install", "--python", str(environment.python)]
     else:
-        command = [str(VENV_PYTHON), "-m", "pip", "install", "--progress-bar", "off", "--disable-pip-version-check"]
-        command += ["--no-input", "--editable", target]
+        command = [str(environment.python), "-m", "pip", "install", "--progress-bar", "off"]
+        command += ["--disable-pip-version-check", "--no-input"]
     print("  Python packages (a few minutes the first time)", flush=True)
-    if _run_with_progress(command) != 0:
+    if _run_with_progress([*command, *environment.packages]) != 0:
         raise SetupError(f"the Python packages cannot be installed: {_why()}\n  All of it: {LOG}. It ends:\n{_tail()}")
 
 
@@ -211,22 +257,16 @@ def _indented(text: str) -> str:
     return "\n".join("    " + line for line in text.splitlines())
 
 
-def _stamp() -> str | None:
-    return STAMP.read_text(encoding="utf-8") if STAMP.exists() else None
-
-
-def _venv_version() -> str | None:
-    command = [str(VENV_PYTHON), "-c", "import sys; print(sys.version, end='')"]
+def _venv_version(python: Path) -> str | None:
+    command = [str(python), "-c", "import sys; print(sys.version, end='')"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return None
 
 
-def _has_pip() -> bool:
-    return (
-        subprocess.run([str(VENV_PYTHON), "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
-    )
+def _has_pip(python: Path) -> bool:
+    return subprocess.run([str(python), "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
 
 
 if __name__ == "__main__":

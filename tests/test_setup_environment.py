@@ -17,20 +17,19 @@ PROJECT = Path(__file__).parent.parent
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A finished set-up for `local` in a folder of its own; starting another one fails the test."""
-    for name, path in {
-        "ROOT": "",
-        "VENV": ".venv",
-        "VENV_PYTHON": ".venv/bin/python",
-        "STAMP": ".venv/.liveshelf",
-    }.items():
-        monkeypatch.setattr(setup, name, tmp_path / path)
+    monkeypatch.setattr(setup, "ROOT", tmp_path)
     monkeypatch.setattr(setup, "MANIFEST", tmp_path / "manifest.json")
-    monkeypatch.setattr(setup, "prepare", lambda extra: pytest.fail(f"set up {extra} again"))
-    for name in ("setup.py", "conf/spark-defaults.conf", ".venv/bin/python", "manifest.json"):
+    monkeypatch.setattr(setup, "prepare", lambda target: pytest.fail(f"set up {target} again"))
+    pins = [*setup.environment_of("local").pins, *setup.environment_of("airflow").pins]
+    for name in (*pins, ".venv/bin/python", ".venv-airflow/bin/python", "manifest.json"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
-    setup.STAMP.write_text(setup.key("local"))
+    say_finished("local")
     return tmp_path
+
+
+def say_finished(target: str) -> None:
+    setup.environment_of(target).stamp.write_text(setup.key(target))
 
 
 def a_java(folder: Path, says: str) -> Path:
@@ -48,9 +47,26 @@ def test_a_second_call_does_nothing(project: Path, capsys: pytest.CaptureFixture
 
 def test_what_was_set_up_for_dev_is_ready_for_local_but_not_the_other_way_round(project: Path) -> None:
     assert not setup.is_ready("dev")
-    setup.STAMP.write_text(setup.key("dev"))
+    say_finished("dev")
     assert setup.is_ready("dev")
     assert setup.is_ready("local")
+
+
+def test_airflow_is_set_up_apart(project: Path) -> None:
+    assert not setup.is_ready("airflow")
+    say_finished("airflow")
+    assert setup.is_ready("airflow")
+    (project / "airflow_dags/constraints.txt").write_text("changed")
+    assert not setup.is_ready("airflow")
+    assert setup.is_ready("local")
+
+
+def test_a_python_that_is_too_old_for_airflow_is_told_so(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(setup.sys, "version_info", (3, 10, 9))
+    monkeypatch.setattr(setup, "make_venv", lambda *_: pytest.fail("made an environment"))
+    with pytest.raises(setup.SetupError, match=r"airflow needs Python 3\.11, .* make PYTHON=python3\.11"):
+        setup.prepare("airflow")
 
 
 @pytest.mark.parametrize("changed", ["setup.py", "conf/spark-defaults.conf"])
@@ -68,25 +84,28 @@ def test_what_is_missing_is_set_up_anew(missing: str, project: Path) -> None:
 def test_a_set_up_that_was_killed_is_not_ready_and_its_venv_is_not_kept(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    setup.STAMP.write_text(setup.UNFINISHED)
+    environment = setup.environment_of("local")
+    environment.stamp.write_text(setup.UNFINISHED)
     assert not setup.is_ready("local")
     half_installed = project / ".venv" / "half"
     half_installed.touch()
-    monkeypatch.setattr(setup, "_venv_version", lambda: sys.version)
+    monkeypatch.setattr(setup, "_venv_version", lambda _: sys.version)
     monkeypatch.setattr(setup.subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 0, "", ""))
-    setup.make_venv(None)
+    setup.make_venv(None, environment)
     assert not half_installed.exists()
 
 
 def test_a_failed_install_leaves_the_mark_of_an_unfinished_one(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    monkeypatch.setattr(setup, "STAMP", project / ".venv/.liveshelf")
+    monkeypatch.setattr(setup, "ROOT", project)
     monkeypatch.setattr(setup, "LOG", project / "setup.log")
-    monkeypatch.setattr(setup, "make_venv", lambda _: None)
-    monkeypatch.setattr(setup, "VENV_PYTHON", shutil.which("false"))
+    monkeypatch.setattr(setup, "make_venv", lambda *_: None)
+    python = project / ".venv/bin/python"
+    python.write_text("#!/bin/sh\nexit 1\n")
+    python.chmod(0o755)
     with pytest.raises(setup.SetupError, match="cannot be installed"):
         setup.prepare("local")
-    assert setup.STAMP.read_text() == setup.UNFINISHED
+    assert (project / ".venv/.liveshelf").read_text() == setup.UNFINISHED
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What the DAGs share. No DAG is defined here; Airflow does not look into this folder (.airflowignore)."""
