@@ -112,7 +112,7 @@ def test_who_asks_for_training_and_who_listens(dags):
     asks = {
         (name, task.task_id, asset.name) for name, dag in dags.items() for task in dag.tasks for asset in task.outlets
     }
-    listens = {asset.name for _, asset in dags["train_model"].timetable.asset_condition.iter_assets()}
+    listens = {asset.name for asset in dags["train_model"].timetable.asset_condition.objects}
 
     assert asks == {
         ("detect_drift", "ask_for_training", "liveshelf_drift_found"),
@@ -151,7 +151,7 @@ def rendered(dags, interval_end) -> dict[str, list[list[str]]]:
 def test_a_run_is_about_its_own_instant(dags, interval_end):
     calls = rendered(dags, interval_end)
 
-    assert "2026-11-20T01:30:00+00:00" in calls["detect_drift"][-1]
+    assert ["--config", "conf/local.yaml", "--as-of", "2026-11-20T01:30:00+00:00"] in calls["detect_drift"]
     assert calls["train_model"] == [["--config", "conf/local.yaml", "--known-by", "2026-11-20T01:30:00"]]
     assert ["--config", "conf/local.yaml", "--since", "2026-11-01", "--until", "2026-11-04"] in calls[
         "rebuild_profiles"
