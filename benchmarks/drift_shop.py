@@ -3,8 +3,9 @@
 A test holds them equal to those that Spark counts. A seed so costs a second, not a minute.
 """
 
+import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +15,10 @@ from numpy.typing import NDArray
 from pipelines.drift.grid import keys
 from pipelines.drift.histogram import CATEGORY, NUMBER, Histogram, Kind, histogram
 from pipelines.drift.measures import COUNTED, EVENTS, PRICED
+from pipelines.drift.served import CHOICES, SLICE_SECONDS
 from pipelines.drift.windows import HOUR_MS, OUTSIDE, Windows
 from pipelines.local.shop import Shop
+from pipelines.local.shop.writing import WrittenEvent
 from pipelines.schemas import INTERACTION_TYPES
 
 Value = str | None
@@ -47,11 +50,11 @@ class HourlyCounts:
         return histogram(EVENTS, column, KINDS[column], counted, n_windows)
 
 
-def hourly_counts(shop: Shop) -> HourlyCounts:
-    """Count all good events of the shop, by when they happened."""
+def hourly_counts(shop: Shop, events: Iterable[WrittenEvent]) -> HourlyCounts:
+    """Count events of the shop, by when they happened."""
     said: dict[str, dict[Value, list[int]]] = {column: defaultdict(list) for column in KINDS}
     start_ms, hours = shop.config.start_ms, 0
-    for event in shop.good_events():
+    for event in events:
         hour = (event.event_time_ms - start_ms) // HOUR_MS
         hours = max(hours, hour + 1)
         if hour >= 0:  # what came late may have happened before
@@ -76,6 +79,50 @@ def _said(fields: dict[str, Any]) -> list[tuple[str, Value]]:
     if event_type in COUNTED:
         said.append(("quantity", _key(fields.get("quantity"))))
     return said
+
+
+LIST_BEFORE_MS = 1_000
+LIST_OF_TASTES = (5, 3, 2)  # the most popular items of a person's three favourite categories
+
+
+def list_of(shop: Shop, person: int) -> list[str]:
+    """The list of a person that whoever knows the truth would make."""
+    of_categories = zip(shop.people.tastes[person].tolist(), LIST_OF_TASTES, strict=False)
+    n_categories, n_items = shop.catalogue.n_categories, len(shop.catalogue.item_ids)
+    places = [rank * n_categories + category for category, n in of_categories for rank in range(n)]
+    return [shop.catalogue.item_ids[item] for item in places if item < n_items]
+
+
+def served_slices(shop: Shop, events: Iterable[WrittenEvent]) -> list[tuple[int, int, float]]:
+    """What pipelines/drift/served.py makes, where everybody gets such a list just before the first event of each session."""
+    of_person: dict[int, list[tuple[int, bool, str, str]]] = defaultdict(list)  # time, whether a list, session or item
+    sessions: set[str] = set()
+    for event in events:
+        session, at_ms = event.fields["session_id"], event.event_time_ms
+        if session not in sessions:
+            sessions.add(session)
+            of_person[event.person].append((at_ms - LIST_BEFORE_MS, True, session, ""))
+        if event.event_type in CHOICES:
+            of_person[event.person].append((at_ms, False, "", event.fields["item_id"]))
+    sums: dict[int, list[float]] = defaultdict(lambda: [0, 0.0])
+    for person, entries in of_person.items():
+        for at_ms, gain in _gains(entries, list_of(shop, person)):
+            of_slice = sums[at_ms // 1000 // SLICE_SECONDS * SLICE_SECONDS]
+            of_slice[0] += 1
+            of_slice[1] += gain
+    return [(second, int(n), ndcg) for second, (n, ndcg) in sorted(sums.items())]
+
+
+def _gains(entries: list[tuple[int, bool, str, str]], items: list[str]) -> Iterator[tuple[int, float]]:
+    """Time and NDCG of the first choice of each item while a list is the newest."""
+    place_of = {item: place for place, item in enumerate(items)}
+    newest, seen = "", set[tuple[str, str]]()
+    for at_ms, is_list, session, item in sorted(entries):
+        if is_list:
+            newest = session
+        elif newest and (newest, item) not in seen:
+            seen.add((newest, item))
+            yield at_ms, 1 / math.log2(place_of[item] + 2) if item in place_of else 0.0
 
 
 _KEYS: dict[float, str] = {}

@@ -54,6 +54,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "jobs.audit_events",
         "Judge the tables again by Great Expectations itself: verdicts, volume, shares, freshness.",
     ),
+    "detect_drift": (
+        "jobs.detect_drift",
+        "Compare the newest events, lists and features with those before, and tell what changed more than it usually does.",
+    ),
     "check_consistency": (
         "jobs.check_consistency",
         "Compare profiles in Redis with what is filed in Delta, user by user, as of each profile's own mark.",

@@ -14,7 +14,6 @@ class ConceptConfig(Section):
 
     ndcg_at: int = Field(10, ge=1, description="k of the NDCG of what was served")
     choices_per_point: int = Field(50, ge=1, description="choices that a point of the series is the mean of, at least")
-    delta: float = Field(0.002, gt=0, lt=1, description="ADWIN's confidence: chance that a change is seen where is none")
     least_fall: float = Field(0.1, ge=0, lt=1, description="a fall by a smaller share is not told")
 
 
@@ -32,7 +31,9 @@ class DriftConfig(Section):
         0.01, gt=0, lt=1, description="chance, at most, that a run tells of a drift of distributions where is none"
     )
     bins: int = Field(10, ge=2, le=100, description="bins of a number, as many of the reference in each")
-    values: int = Field(20, ge=1, le=200, description="values of a category that are looked at one by one; the rest is one")
+    values: int = Field(
+        20, ge=1, le=200, description="values of a category that are looked at one by one; the rest is one"
+    )
     smallest_window: int = Field(100, ge=1, description="a window of fewer rows is not judged")
     missing_share: float = Field(
         0.1, ge=0, lt=1, description="fewer rows than this share of what a window usually has: data is missing"

@@ -20,6 +20,7 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
+from pipelines.drift_schemas import DRIFT
 from pipelines.evaluation_schemas import EVALUATIONS
 from pipelines.schema_field import field
 
@@ -304,6 +305,7 @@ TABLES = {
     "catalogue": CATALOGUE,
     "catalogue_rejected": CATALOGUE_REJECTED,
     "catalogue_holds": CATALOGUE_HOLDS,
+    "drift": DRIFT,
     "evaluations": EVALUATIONS,
 }
 PARTITION_COLUMNS = {"events": "event_date", "quarantine": "ingest_date", "lists": "made_date"}

@@ -8,7 +8,6 @@ from pyspark.sql import functions as F
 
 from pipelines.drift.histogram import NUMBER, OTHER, Histogram, histogram
 from pipelines.drift.measures import Measure
-from pipelines.drift.windows import Windows
 
 NEWEST_VALUES = 10  # kept besides the most frequent ones: the most frequent of the current window
 
@@ -28,9 +27,8 @@ def counts(rows: DataFrame, window: Column, measures: Sequence[Measure], n_windo
     return _trimmed(inside.groupBy("column", "value").agg(*of_windows), measures, n_windows, n_values)
 
 
-def collected(table: str, measures: Sequence[Measure], counted: DataFrame, windows: Windows) -> list[Histogram]:
+def collected(table: str, measures: Sequence[Measure], counted: DataFrame, n_windows: int) -> list[Histogram]:
     """Take the rows of `counts` to the driver: a histogram of each column, empty where it had no row."""
-    n_windows = windows.n_blocks + 1
     found: dict[str, dict[str | None, list[int]]] = defaultdict(dict)
     for column, value, *n in counted.collect():
         found[column][value] = n
@@ -49,7 +47,7 @@ def _trimmed(counted: DataFrame, measures: Sequence[Measure], n_windows: int, n_
         F.col("column").isin(*numbers)
         | F.col("value").isNull()
         | (_rank(total) <= n_values)
-        | (_rank(F.col(names[0])) <= NEWEST_VALUES)
+        | ((F.col(names[0]) > 0) & (_rank(F.col(names[0])) <= NEWEST_VALUES))
     )
     value = F.when(is_kept, F.col("value")).otherwise(F.lit(OTHER)).alias("value")
     kept = counted.select("column", value, *names)

@@ -37,3 +37,11 @@ def lower_edge(key: int) -> float:
         return 0.0
     edge: float = 2.0 ** ((abs(key) - OFFSET) / STEPS)
     return edge if key > 0 else -edge
+
+
+def round_number(key: int) -> float:
+    """A number on this step with as few digits as there can be: 9 on the step from 8.72 to 9.11."""
+    low, high = sorted((lower_edge(key), lower_edge(key + 1 if key > 0 else key - 1)))
+    middle = (low + high) / 2
+    rounded = (float(f"{middle:.{digits}g}") for digits in range(1, 6))
+    return next((number for number in rounded if low <= number < high), middle) if key else 0.0

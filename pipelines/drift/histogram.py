@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.drift.grid import lower_edge
+from pipelines.drift.grid import round_number
 
 Kind = Literal["number", "category"]
 Counts = NDArray[np.int64]
@@ -102,7 +102,7 @@ def median(of: Histogram, windows: slice) -> float | None:
     cumulative = np.cumsum(counts[:, windows].sum(axis=1))
     if not len(keys) or cumulative[-1] == 0:
         return None
-    return lower_edge(keys[int(np.searchsorted(cumulative, (cumulative[-1] + 1) // 2))])
+    return round_number(keys[int(np.searchsorted(cumulative, (cumulative[-1] + 1) // 2))])
 
 
 def _place(kind: Kind, value: str | None) -> tuple[int, str]:
@@ -119,7 +119,7 @@ def _number_bins(of: Histogram, n_bins: int) -> Binned:
     if not keys:
         return _none(of)
     begins = _merged(_begins(counts[:, 1:].sum(axis=1), n_bins), counts)
-    edges = [f"{lower_edge(keys[begin]):.4g}" for begin in begins[1:]]
+    edges = [f"{round_number(keys[begin]):.5g}" for begin in begins[1:]]
     between = [f"{low} to {high}" for low, high in itertools.pairwise(edges)]
     labels = (f"below {edges[0]}", *between, f"from {edges[-1]}") if edges else ("any number",)
     return Binned(labels, np.add.reduceat(counts, begins, axis=0))

@@ -147,7 +147,7 @@ def change_of(of: Histogram, bins: Binned) -> str:
     parts = []
     medians = [median(of, windows) for windows in (slice(1, None), slice(0, 1))] if of.kind == NUMBER else []
     if len(medians) == 2 and None not in medians:
-        parts.append(f"median {medians[0]:,.4g} → {medians[1]:,.4g}")
+        parts.append(f"median {_plain(medians[0])} → {_plain(medians[1])}")
     smooth = figures.shares(bins.reference), figures.shares(bins.current)
     of_psi = (smooth[1] - smooth[0]) * np.log(smooth[1] / smooth[0])
     for place in np.argsort(-of_psi, kind="stable")[:MOST_CHANGED].tolist():
@@ -178,6 +178,10 @@ def _shares(row: NDArray[np.int64], all_rows: NDArray[np.int64]) -> tuple[float,
 
 def _moved(label: str, shares: tuple[float, float]) -> str:
     return f"{label} {_percent(shares[0])} → {_percent(shares[1])}"
+
+
+def _plain(number: float | None) -> str:
+    return "none" if number is None else f"{number:,.10g}"
 
 
 def _percent(share: float) -> str:

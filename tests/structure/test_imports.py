@@ -20,6 +20,7 @@ GROUND = {
     "evaluation_sections",
     "evaluation_schemas",
     "drift_sections",
+    "drift_schemas",
     "freshness_sections",
     "monitoring_sections",
     "schema_field",
