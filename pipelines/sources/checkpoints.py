@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 Offsets = dict[int, int]  # by partition: the offset that comes next
 
@@ -24,11 +25,23 @@ def offsets_after(checkpoint: Path, topic: str, batch_id: int) -> Offsets:
     return _end_offsets(checkpoint, topic, [batch_id]) if (checkpoint / "offsets" / str(batch_id)).exists() else {}
 
 
+def next_table_version(checkpoint: Path) -> int:
+    """The first version of its Delta table that a stream has not committed as a whole; 0 before the first micro-batch."""
+    batch_ids = _batch_ids(checkpoint / "commits")
+    return int(_end_of(checkpoint, max(batch_ids))["reservoirVersion"]) if batch_ids else 0
+
+
 def _end_offsets(checkpoint: Path, topic: str, batch_ids: list[int]) -> Offsets:
     if not batch_ids:
         return {}
-    lines = (checkpoint / "offsets" / str(max(batch_ids))).read_text(encoding="utf-8").splitlines()
-    return {int(partition): offset for partition, offset in json.loads(lines[-1]).get(topic, {}).items()}
+    end = _end_of(checkpoint, max(batch_ids))
+    return {int(partition): offset for partition, offset in end.get(topic, {}).items()}
+
+
+def _end_of(checkpoint: Path, batch_id: int) -> dict[str, Any]:
+    lines = (checkpoint / "offsets" / str(batch_id)).read_text(encoding="utf-8").splitlines()
+    end: dict[str, Any] = json.loads(lines[-1])
+    return end
 
 
 def _batch_ids(folder: Path) -> list[int]:
