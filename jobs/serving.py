@@ -4,9 +4,11 @@
     liveshelf serving status
     liveshelf serving fallback --reason "profiles are being rebuilt"
     liveshelf serving personal --reason "all well again"
+    liveshelf serving auto
 
 `fallback`: every list is made of what stands in (segment, category, global), until somebody says `personal`. Every service
-knows it with its next request; nothing is restarted, and nothing expires.
+knows it with its next request; nothing is restarted, and nothing expires. `auto`: forget what was set by hand; personal
+lists, until `check_freshness` finds the data too old.
 """
 
 import getpass
@@ -21,6 +23,8 @@ from pipelines.config import Config
 from pipelines.local.addresses import with_running_redis
 from pipelines.stores.connection import connect
 from pipelines.stores.serving_mode import Mode, ServingMode, ServingModeStore
+
+WATCHER = "check_freshness"  # the job that switches too
 
 
 @click.group(help=__doc__)
@@ -49,6 +53,15 @@ _switch("personal", "Serve personal lists.")
 _switch("fallback", "Serve nobody a personal list: what stands in instead.")
 
 
+@main.command()
+@config_option
+def auto(config: Config) -> None:
+    """Let check_freshness decide again, from personal on."""
+    store = _store(config)
+    store.forget()
+    _tell(store.read())
+
+
 def _store(config: Config) -> ServingModeStore:
     return ServingModeStore(connect(str(with_running_redis(config).redis.url)))
 
@@ -57,6 +70,8 @@ def _tell(mode: ServingMode) -> None:
     since = f" since {utc(mode.since_ms / 1000)}" if mode.since_ms else ""
     by = f" by {mode.by}" if mode.by else ""
     click.echo(f"serving: {mode.mode}{since}{by}{': ' if mode.reason else ''}{mode.reason}")
+    if mode.by not in ("", WATCHER):
+        click.echo(f"{WATCHER} leaves that alone; `liveshelf serving auto` lets it decide again")
 
 
 def _who() -> str:

@@ -30,6 +30,9 @@ CATALOGUE_UNAVAILABLE = "{catalogue}:unavailable"  # set of item ids that may no
 CATALOGUE_CHANGES = "{catalogue}:changes"  # stream of what changed
 CATALOGUE_VERSION = "{catalogue}:version"  # id of the last change: whoever has it has all
 SERVING_MODE = "serving:mode"  # whether personal lists are served at all
+FRESHNESS = (
+    "{serving:mode}:freshness"  # what check_freshness remembers; in the slot of the mode, for both change in one step
+)
 RENEWED_FOR = "renewal:done"  # the model and the catalogue that lists were last looked through for
 LIST_LOG_PLAN = "list_log:plan"  # which part of the logs is being filed
 FEATURES_VERSION = "profiles:features_version"  # of the definitions that all profiles were folded by

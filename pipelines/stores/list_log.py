@@ -6,11 +6,13 @@ The hot path so pays one command of a script that runs anyway, and no list is pu
 
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from pipelines.stores.keys import LIST_LOG_PLAN, list_log_key, user_of_list
 
@@ -73,6 +75,18 @@ class ListLog:
                 milliseconds, sequence = end.split("-")
                 self.client.xtrim(list_log_key(log), minid=f"{milliseconds}-{int(sequence) + 1}", approximate=False)
         self._store(Plan(plan.series, plan.number, ()))
+
+    def newest_ms(self) -> int | None:
+        """When the newest list was published, filed or not, by the clock of Redis, epoch ms; None: none ever was."""
+        ids = [self._last_id(list_log_key(log)) for log in range(N_LOGS)]
+        return max((int(entry_id.split(b"-")[0]) for entry_id in ids if entry_id), default=None)
+
+    def _last_id(self, key: str) -> bytes | None:
+        with suppress(ResponseError):  # there is no such stream
+            told = self.client.xinfo_stream(key)
+            last_id: bytes = told["last-generated-id"]
+            return last_id
+        return None
 
     def _last(self) -> Plan:
         stored = self.client.get(LIST_LOG_PLAN)

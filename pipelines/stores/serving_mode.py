@@ -62,3 +62,7 @@ class ServingModeStore:
     def set(self, mode: ServingMode) -> None:
         """Hold for everybody from the next request on. It does not expire: what was switched off stays off."""
         self.client.set(SERVING_MODE, mode.to_json())
+
+    def forget(self) -> None:
+        """Make it as if nobody ever set a mode."""
+        self.client.delete(SERVING_MODE)

@@ -26,6 +26,7 @@ _SETTINGS = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # else it gets among the JSON that a job prints
 }
 _LOUD = ("mlflow", "alembic")
+DATABASE = "mlflow.db"  # of the embedded one
 
 
 @dataclass(frozen=True)
@@ -44,17 +45,25 @@ def connect(config: TrackingConfig) -> Tracking:
     Waits for each answer as long as `MLFLOW_HTTP_REQUEST_TIMEOUT` says, by default 10 s, twice. Raises ServerError when
     none comes.
     """
-    for name, value in _SETTINGS.items():
-        os.environ.setdefault(name, value)
-    for name in _LOUD:
-        logging.getLogger(name).setLevel(logging.WARNING)
-    root = config.root.resolve()
-    uri = config.uri or f"sqlite:///{root / 'mlflow.db'}"
+    root, uri = _settle(config)
     with answered(uri):
         if config.uri:
             return _tracking(config, uri, None)
         with exclusive(root / "mlflow.lock"):  # two jobs that start together would both make the database
             return _tracking(config, uri, root / "artifacts")
+
+
+def look(config: TrackingConfig) -> Tracking | None:
+    """Find MLflow as `connect` does, to read versions only: makes nothing, and asks for no experiment.
+
+    None while there is no embedded one yet.
+    """
+    root, uri = _settle(config)
+    if not config.uri and not (root / DATABASE).exists():
+        return None
+    with answered(uri):
+        client = MlflowClient(tracking_uri=uri, registry_uri=os.environ.get("MLFLOW_REGISTRY_URI") or uri)
+        return Tracking(client, uri, "", config.model_name)
 
 
 @contextmanager
@@ -68,6 +77,16 @@ def answered(uri: str) -> Iterator[None]:
             f"MLflow at {_without_password(uri, uri)} did not do as it was asked ({_without_password(told, uri)}); "
             "is it up, and is `tracking.uri` or MLFLOW_TRACKING_URI right?"
         ) from error
+
+
+def _settle(config: TrackingConfig) -> tuple[Path, str]:
+    """Tell MLflow to be brief; returns the folder of the embedded one, and where MLflow is."""
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    for name in _LOUD:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    root = config.root.resolve()
+    return root, config.uri or f"sqlite:///{root / DATABASE}"
 
 
 def _tracking(config: TrackingConfig, uri: str, artifacts: Path | None) -> Tracking:
