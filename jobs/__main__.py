@@ -62,6 +62,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "jobs.check_consistency",
         "Compare profiles in Redis with what is filed in Delta, user by user, as of each profile's own mark.",
     ),
+    "check_freshness": (
+        "jobs.check_freshness",
+        "Look how old everything is: alert when it is too old, and take personal lists away until data flows again.",
+    ),
     "maintain_tables": (
         "jobs.maintain_tables",
         "Look after the tables in Delta while streams write them: delete old days, compact, remove files nobody needs.",

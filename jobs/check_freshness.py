@@ -1,0 +1,54 @@
+"""Look how old everything is: alert when it is too old, and take personal lists away until data flows again.
+
+\b
+    liveshelf check_freshness --dry-run
+    liveshelf check_freshness --every 30
+    spark-submit --properties-file conf/spark-defaults.conf --py-files dist/pyfiles.zip jobs/check_freshness.py
+
+Finite, a few seconds, starts no Spark session; every ten minutes is enough. Looks at the topic, at how far each stream is, at
+heartbeats, lists, tables and the champion; `freshness` in the configuration has the limits (docs/freshness.md). What cannot be
+read is a finding and stops nothing. Ends with code 3 past a limit. A mode that somebody set by hand stays.
+
+\b
+Reads   Kafka, checkpoints, {lake_root}, Redis, MLflow
+Writes  Redis serving:mode, and what it remembers from look to look; with --dry-run nothing
+"""
+
+import sys
+import time
+
+import click
+
+from jobs._freshness import look
+from jobs._options import config_option
+from jobs._watching import Telling, telling_options
+from pipelines.config import Config
+from pipelines.errors import AlertError
+
+JOB = "check_freshness"
+
+
+@click.command(help=__doc__)
+@config_option
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Look and tell, and change nothing.")
+@click.option(
+    "--every", "every_seconds", type=click.FloatRange(0.1), metavar="SECONDS",
+    help="Look again so long after each look, until Ctrl-C. Default: once.",
+)  # fmt: skip
+@telling_options
+def main(config: Config, is_dry_run: bool, every_seconds: float | None, telling: Telling) -> None:
+    while True:
+        seen = look(config, JOB, time.time_ns() // 1_000_000, is_dry_run=is_dry_run)
+        try:
+            telling.conclude(seen.findings(JOB), seen.show)
+        except AlertError as alert:
+            if every_seconds is None:
+                raise
+            click.secho(str(alert), err=True, fg="red")
+        if every_seconds is None:
+            return
+        time.sleep(every_seconds)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
