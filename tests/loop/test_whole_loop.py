@@ -1,6 +1,7 @@
 """The whole loop by its real parts: HTTP in, Kafka, the hot path, Redis, HTTP out."""
 
 import itertools
+import json
 import os
 import signal
 import time
@@ -10,8 +11,13 @@ from pathlib import Path
 
 import pytest
 import requests
+import yaml
+from click.testing import CliRunner
 
+from jobs.__main__ import main
+from pipelines.lists.document import PublishedList
 from pipelines.local.processes import free_port
+from pipelines.stores.ranks import RankStore
 from tests.both_streams import BothStreams
 
 pytestmark = [pytest.mark.spark, pytest.mark.servers, pytest.mark.alone]
@@ -27,17 +33,23 @@ class Loop:
         ports = {"collect_events": free_port(), "serve_lists": free_port()}
         self._collector, self._lists = (f"http://127.0.0.1:{port}" for port in ports.values())
         self._http, self._clock = requests.Session(), itertools.count()
-        self.log = streams.path.parent
-        self.running = [
-            streams.start("personalize"),
-            streams.start("collect_events", "--without-keys", "--port", str(ports["collect_events"])),
-            streams.start("serve_lists", "--port", str(ports["serve_lists"])),
-        ]
+        self.log, self.streams = streams.path.parent, streams
+        self._arguments = {
+            "personalize": [],
+            "collect_events": ["--without-keys", "--port", str(ports["collect_events"])],
+            "serve_lists": ["--port", str(ports["serve_lists"])],
+        }
+        self._running = {job: self.streams.start(job, *arguments) for job, arguments in self._arguments.items()}
 
-    def stop(self) -> None:
-        for process in self.running:
+    def start(self, job: str) -> None:
+        self._running[job] = self.streams.start(job, *self._arguments[job])
+
+    def stop(self, *jobs: str) -> None:
+        """Stop these, or all; what was stopped is let be."""
+        stopping = [self._running.pop(job) for job in jobs or list(self._running)]
+        for process in stopping:
             os.killpg(process.pid, signal.SIGTERM)
-        for process in self.running:
+        for process in stopping:
             process.wait(90)
 
     def wait_until_it_answers(self) -> None:
@@ -57,6 +69,17 @@ class Loop:
         answer = self._http.get(f"{self._lists}/v1/lists/{user}", timeout=30)
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+    def check_freshness(self, **events: float) -> dict:
+        """What the job says, that has these limits for events and no others."""
+        off = {
+            what: {"soft_minutes": None} for what in ("validate_events", "build_features", "fallback_lists", "champion")
+        }
+        limits = {**off, "events": events, "tables": {}, "recover_minutes": 1 / 60}
+        path = self.log / "freshness.yaml"
+        path.write_text(yaml.safe_dump(yaml.safe_load(self.streams.path.read_text()) | {"freshness": limits}))
+        told = CliRunner().invoke(main, ["check_freshness", "--config", str(path), "--json"])
+        return json.loads(told.stdout) | {"exit_code": told.exit_code}
 
     def personal(self, user: str, since: str | None = None) -> dict:
         """The user's own list, as soon as there is one, or another one than that with the id `since`."""
@@ -156,3 +179,32 @@ def test_what_a_visitor_did_is_the_users_after_the_login(loop):
     assert (
         loop.personal("user-1", since=made["list_id"])["as_of"] > made["as_of"]
     )  # the fifth, though four were the visitor's
+
+
+def test_without_events_everybody_gets_what_stands_in_until_they_flow_again(loop):
+    """Limits in seconds; what is behind the test may take as long as it will."""
+    popular = PublishedList(items_of("lamps"), [1.0] * ITEMS_OF_EACH, 0, "", "global", "popular")
+    RankStore(loop.streams.client, ttl_seconds=600).publish_fallbacks({"all": popular.to_json()})
+    for item in items_of("tea")[:5]:
+        loop.click(item, user_id="u-night")
+    loop.personal("u-night")
+    assert loop.check_freshness(soft_minutes=10, hard_minutes=60)["alerts"] == []
+
+    loop.stop("collect_events")
+    soon = {"soft_minutes": 3 / 60}
+    late = until(lambda: (told := loop.check_freshness(**soon))["alerts"] and told, 60, "an alert")
+    assert late["exit_code"] == 3 and late["alerts"][0].startswith("events: ") and late["is_model_refresh_due"]
+    assert loop.list_of("u-night")["source"] == "personal"
+
+    soon["hard_minutes"] = 4 / 60
+    until(lambda: loop.check_freshness(**soon)["serving"]["changed"], 60, "a fallback")
+    stands_in = loop.list_of("u-night")
+    assert stands_in["source"] == "global" and set(category_of(stands_in)) == {"lamps"}
+
+    loop.start("collect_events")
+    loop.wait_until_it_answers()
+    flowing = {"soft_minutes": 30 / 60, "hard_minutes": 40 / 60}
+    loop.click(items_of("tea")[5], user_id="u-night")
+    until(lambda: loop.check_freshness(**flowing)["serving"]["mode"] == "personal", 120, "personal lists again")
+    assert loop.list_of("u-night")["source"] == "personal"
+    assert loop.check_freshness(**flowing)["alerts"] == []
