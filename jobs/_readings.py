@@ -24,7 +24,6 @@ from pipelines.stores.list_log import ListLog
 from pipelines.stores.ranks import RankStore
 
 KAFKA_STREAMS = ("personalize", "validate_events")
-STREAMS = (*KAFKA_STREAMS, "build_features")
 _KNOWN = (LiveshelfError, RedisError, OSError, ValueError, KeyError)
 
 
@@ -48,7 +47,7 @@ def look_at_all(config: Config, client: Redis | None, known_event_ms: int | None
         lists = pool.submit(_lists, client)
         streams = [*topic.result(), _read("build_features", partial(_of_table, config))]
         champion, trained_ms = model.result()
-        beats = [_heartbeat(client, stream) for stream in streams if stream.what in STREAMS]
+        beats = [_heartbeat(client, job) for job in (*KAFKA_STREAMS, "build_features")]
         return Found([*streams, *beats, *lists.result(), *tables.result(), champion], trained_ms)
 
 
@@ -94,16 +93,14 @@ def _checkpoint(path: str) -> Path:
     return Path(path)
 
 
-def _heartbeat(client: Redis | None, stream: Reading) -> Reading:
-    """Of a stream; one that has nothing to do, or cannot, gives no sign of life either."""
-
+def _heartbeat(client: Redis | None, job: str) -> Reading:
     def read() -> Reading:
-        beat: dict[str, Any] | None = HeartbeatStore(_needed(client)).read(stream.what)
+        beat: dict[str, Any] | None = HeartbeatStore(_needed(client)).read(job)
         if beat is None:
-            return Reading(what, note="no sign of life in seven days", is_idle=stream.at_ms is None)
-        return Reading(what, int(beat["as_of_ms"]), is_idle=stream.at_ms is None)
+            return Reading(what, note="no sign of life in seven days")
+        return Reading(what, int(beat["as_of_ms"]), str(beat.get("state", "")))
 
-    what = f"heartbeat:{stream.what}"
+    what = f"heartbeat:{job}"
     return _read(what, read)
 
 

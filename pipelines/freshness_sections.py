@@ -51,7 +51,7 @@ class FreshnessConfig(Section):
         Limits(soft_minutes=60), description="the oldest commit of `events` that is not in the feature tables yet"
     )
     heartbeats: Limits = Field(
-        Limits(soft_minutes=15), description="the last sign of life of a stream that has something to do"
+        Limits(soft_minutes=5), description="the last sign of life of a stream; it gives one every five seconds"
     )
     lists: Limits = Field(Limits(soft_minutes=120), description="the newest list that was published")
     fallback_lists: Limits = Field(

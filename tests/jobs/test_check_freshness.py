@@ -84,11 +84,13 @@ FINE = ("fresh", "unjudged")
 
 
 @pytest.fixture
-def shop(servers, topic, redis_url, tmp_path) -> Shop:
+def shop(servers, topic, redis_url, redis_client, tmp_path) -> Shop:
     shop = Shop(servers, topic, redis_url, tmp_path)
     shop.send(partition=1)  # so the newest event is of now, whatever a test sends to the other one
     shop.commit()
     shop.file()
+    for job in ("personalize", "validate_events"):
+        HeartbeatStore(redis_client).beat(job, {"state": "failed"})
     return shop
 
 
@@ -119,20 +121,18 @@ def test_a_stream_that_stands_still_is_seen_by_what_waits_for_it(shop):
     shop.commit("validate_events")
 
     told = shop.look()
-    assert told["bad"] == {"personalize": "stale", "heartbeat:personalize": "missing"}
+    assert told["bad"] == {"personalize": "stale"}
     assert told["alerts"][0] == "personalize: 90 min old, hard limit 60 min (1 records wait)"
     assert told["serving"]["mode"] == "fallback"
 
 
-def test_a_sign_of_life_counts_only_of_a_stream_that_has_something_to_do(shop, redis_client):
-    HeartbeatStore(redis_client).beat("personalize", {})
+def test_a_stream_that_gives_no_sign_of_life_is_told_also_when_nothing_waits(shop, redis_client):
     beat = json.loads(redis_client.get("heartbeat:personalize"))
     redis_client.set("heartbeat:personalize", json.dumps(beat | {"as_of_ms": beat["as_of_ms"] - 20 * MINUTE}))
-    assert shop.look()["bad"] == {}
+    assert shop.look()["alerts"] == ["heartbeat:personalize: 20 min old, soft limit 5 min (failed)"]
 
-    shop.send()
-    shop.commit("validate_events")
-    assert shop.look()["bad"] == {"heartbeat:personalize": "late"}
+    redis_client.delete("heartbeat:personalize")
+    assert shop.look()["alerts"] == ["heartbeat:personalize: no sign of life in seven days"]
 
 
 def test_a_dry_run_says_what_it_would_do_and_does_nothing(shop, redis_client, tmp_path):

@@ -81,14 +81,14 @@ class Loop:
         told = CliRunner().invoke(main, ["check_freshness", "--config", str(path), "--json"])
         return json.loads(told.stdout) | {"exit_code": told.exit_code}
 
-    def personal(self, user: str, since: str | None = None) -> dict:
+    def personal(self, user: str, since: str | None = None, seconds: float = 60.0) -> dict:
         """The user's own list, as soon as there is one, or another one than that with the id `since`."""
 
         def read() -> dict | None:
             answer = self.list_of(user)
             return answer if answer["source"] == "personal" and answer["list_id"] != since else None
 
-        return until(read, 60.0, f"a list of {user}")
+        return until(read, seconds, f"a list of {user}")
 
 
 def until(read, seconds: float, what: str):
@@ -135,7 +135,7 @@ def loop(servers, tmp_path_factory) -> Iterator[Loop]:
                 )
             )
         for category in CATEGORIES:
-            until(lambda category=category: loop.personal(f"{category}-lover-5"), START_SECONDS, "the first lists")
+            loop.personal(f"{category}-lover-5", seconds=START_SECONDS)
         yield loop
     finally:
         loop.stop()
