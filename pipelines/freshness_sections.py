@@ -22,7 +22,7 @@ class Limits(Section):
         if self.hard_minutes is not None and (self.soft_minutes is None or self.soft_minutes > self.hard_minutes):
             raise ValueError(
                 f"soft_minutes is {self.soft_minutes}, hard_minutes {self.hard_minutes}: the soft limit comes first, for "
-                "personal lists come back only below it"
+                "personal lists come back only below it; null for both judges nothing"
             )
         return self
 

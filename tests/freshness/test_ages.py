@@ -2,6 +2,7 @@
 
 import pytest
 
+from pipelines.config import load_config
 from pipelines.freshness.ages import Age, Reading, duration, judge, newest
 from pipelines.freshness.quiet import Clock
 from pipelines.freshness_sections import FreshnessConfig, Limits
@@ -54,6 +55,15 @@ def test_the_verdict_is(reading, limits, verdict):
 )
 def test_an_alert_says_the_figure_and_its_limit(reading, line):
     assert judged(**reading).line == line
+
+
+def test_limits_that_are_not_named_keep_their_defaults(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("freshness: {events: {soft_minutes: 5}, tables: {lists: {soft_minutes: 9}}}")
+
+    found = load_config(path).freshness
+    assert found.events == Limits(soft_minutes=5, hard_minutes=FreshnessConfig().events.hard_minutes)
+    assert found.tables == {**FreshnessConfig().tables, "lists": Limits(soft_minutes=9)}
 
 
 def test_only_what_sleeps_at_night_stops_ageing_in_the_quiet_hours():

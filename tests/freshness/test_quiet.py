@@ -31,6 +31,9 @@ def clock(*quiet_hours: str, zone: str = "UTC") -> Clock:
         pytest.param(["22:00-06:00"], "2026-03-02T01:00", "2026-03-02T02:00", 0, id="inside-the-night"),
         pytest.param(["00:00-06:00"], "2026-03-01T12:00", "2026-03-04T12:00", 54, id="three-nights"),
         pytest.param(["22:00-02:00", "01:00-06:00"], "2026-03-01T21:00", "2026-03-02T07:00", 2, id="pauses-that-meet"),
+        pytest.param(
+            ["22:00-06:00", "01:00-02:00"], "2026-03-01T21:00", "2026-03-02T07:00", 2, id="one-within-another"
+        ),
         pytest.param(["12:00-13:00", "00:00-06:00"], "2026-03-01T11:00", "2026-03-02T07:00", 13, id="two-pauses"),
         pytest.param(["00:00-06:00"], "2026-03-02T07:00", "2026-03-02T06:59", 0, id="a-time-ahead"),
     ],

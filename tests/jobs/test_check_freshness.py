@@ -102,7 +102,7 @@ def test_a_shop_that_is_well(shop):
 
 
 def test_silence_alerts_then_takes_personal_lists_away_and_gives_them_back(shop, redis_client):
-    old = {"events": {"soft_minutes": 0.0001, "hard_minutes": 60}, "tables": {}}
+    old = {"events": {"soft_minutes": 0.0001, "hard_minutes": 60}}
     late = shop.look(freshness=old)
     assert late["bad"] == {"events": "late"} and late["serving"]["mode"] == "personal" and late["is_model_refresh_due"]
 

@@ -75,7 +75,7 @@ class Loop:
         off = {
             what: {"soft_minutes": None} for what in ("validate_events", "build_features", "fallback_lists", "champion")
         }
-        limits = {**off, "events": events, "tables": {}, "recover_minutes": 1 / 60}
+        limits = {**off, "events": events, "tables": {"events": {"soft_minutes": None}}, "recover_minutes": 1 / 60}
         path = self.log / "freshness.yaml"
         path.write_text(yaml.safe_dump(yaml.safe_load(self.streams.path.read_text()) | {"freshness": limits}))
         told = CliRunner().invoke(main, ["check_freshness", "--config", str(path), "--json"])
