@@ -1,0 +1,94 @@
+"""Of each alert: figures by which it fires, and figures that look alike and by which it must not.
+
+Figures are in promtool's notation, a value a minute from minute 0 on: `0+5x30` begins at 0 and rises by 5, thirty times.
+"""
+
+from dataclasses import dataclass
+
+Series = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Case:
+    """`fires` and `silent` at `minute`; in both, the last value goes on for ever as a series does that nobody tells any more."""
+
+    fires: Series
+    silent: Series
+    minute: int = 30
+
+
+def beat(state: str = "running", last_beat_minute: int = 30) -> Series:
+    beats = " ".join(str(60 * min(minute, last_beat_minute)) for minute in range(31))
+    return {
+        'liveshelf_heartbeat_timestamp_seconds{stream="personalize"}': beats,
+        f'liveshelf_stream_state{{state="{state}",stream="personalize"}}': "1x30",
+    }
+
+
+def lags(fast: str, slow: str) -> Series:
+    """Lags up to 0.5 s, and the rest up to 10 s."""
+    metric = "liveshelf_event_to_list_seconds_bucket"
+    return {f'{metric}{{le="0.5"}}': fast, f'{metric}{{le="10"}}': slow, f'{metric}{{le="+Inf"}}': slow}
+
+
+def records(valid: str, quarantined: str) -> Series:
+    return {
+        'liveshelf_records_total{verdict="valid"}': valid,
+        'liveshelf_records_total{verdict="quarantined"}': quarantined,
+    }
+
+
+LAG = 'liveshelf_stream_kafka_lag_records{stream="personalize"}'
+FOLDED = 'liveshelf_interactions_total{fate="folded"}'
+NDCG = 'liveshelf_progressive_ndcg{of="model"}'
+PRODUCED = "liveshelf_collector_produce_seconds_bucket"
+REFUSED = "liveshelf_collector_requests_refused_total"
+USED, LIMIT = "liveshelf_redis_memory_bytes", "liveshelf_redis_memory_limit_bytes"
+
+CASES = {
+    "LiveshelfStreamSilent": Case(beat(last_beat_minute=20), beat("stopped", last_beat_minute=20)),
+    "LiveshelfStreamFailed": Case(beat("failed"), beat("stopped")),
+    "LiveshelfKafkaLagGrows": Case({LAG: "20000+1000x30"}, {LAG: "90000-1000x30"}),
+    "LiveshelfThroughputZero": Case({FOLDED: "0+100x60 6000x40"}, {FOLDED: "0+100x100"}, minute=90),
+    "LiveshelfEventToListSlow": Case(lags("0+90x30", "0+100x30"), lags("0+1000x30", "0+1001x30")),
+    "LiveshelfEventToListSlowerThanUsual": Case(
+        lags("0+100x1440 144000+10x60", "0+100x1500"), lags("0+100x1500", "0+100x1500"), minute=1480
+    ),
+    "LiveshelfQuarantineHigh": Case(records("0+90x30", "0+10x30"), records("0+99x30", "0+1x30")),
+    "LiveshelfAuditDiffers": Case(
+        {"liveshelf_audit_differences_total": "0x10 1x20"}, {"liveshelf_audit_differences_total": "1x30"}
+    ),
+    "LiveshelfServingFallback": Case({"liveshelf_serving_fallback": "1x30"}, {"liveshelf_serving_fallback": "0x30"}),
+    "LiveshelfListsUnfiled": Case({"liveshelf_lists_unfiled": "300000x30"}, {"liveshelf_lists_unfiled": "9000x30"}),
+    "LiveshelfListKeeperFailing": Case(
+        {"liveshelf_list_keeper_failing": "1x30"}, {"liveshelf_list_keeper_failing": "0 1 0x28"}
+    ),
+    "LiveshelfServingReadsFail": Case(
+        {"liveshelf_serving_redis_errors_total": "0+60x30"}, {"liveshelf_serving_redis_errors_total": "60x30"}
+    ),
+    "LiveshelfLearnerFrozen": Case({"liveshelf_learner_frozen": "1x30"}, {"liveshelf_learner_frozen": "0x30"}),
+    "LiveshelfRelevanceFell": Case({NDCG: "0.3x1440 0.2x60"}, {NDCG: "0.3x1440 0.27x60"}, minute=1490),
+    "LiveshelfVersionsNotRegistered": Case(
+        {"liveshelf_model_version_failures_total": "0+1x30"}, {"liveshelf_model_version_failures_total": "7x30"}
+    ),
+    "LiveshelfServiceDown": Case(
+        {'up{job="liveshelf"}': "0x30"}, {'up{job="liveshelf"}': "1x30", 'up{job="other"}': "0x30"}
+    ),
+    "LiveshelfRedisDown": Case({"liveshelf_redis_up": "0x30"}, {"liveshelf_redis_up": "1x30"}),
+    "LiveshelfRedisFull": Case({USED: "95x30", LIMIT: "100x30"}, {USED: "95x30", LIMIT: "0x30"}),
+    "LiveshelfCollectorRefuses": Case(
+        {f'{REFUSED}{{kind="kafka"}}': "0+9x30"}, {f'{REFUSED}{{kind="json"}}': "0+9x30"}
+    ),
+    "LiveshelfCollectorSlow": Case(
+        {
+            f'{PRODUCED}{{le="1"}}': "0+90x30",
+            f'{PRODUCED}{{le="5"}}': "0+100x30",
+            f'{PRODUCED}{{le="+Inf"}}': "0+100x30",
+        },
+        {
+            f'{PRODUCED}{{le="1"}}': "0+100x30",
+            f'{PRODUCED}{{le="5"}}': "0+100x30",
+            f'{PRODUCED}{{le="+Inf"}}': "0+100x30",
+        },
+    ),
+}
