@@ -4,6 +4,8 @@ from datetime import datetime, timezone
 
 from jobs._evaluating import Result
 from jobs._evaluation_results import Evaluation
+from pipelines.evaluation.figures import calibration_of
+from pipelines.evaluation.rankings import MODEL
 from pipelines.evaluation.report import JudgedVersion, Told
 
 
@@ -23,4 +25,7 @@ def told_by(evaluation: Evaluation) -> Told:
 def _version(result: Result) -> JudgedVersion:
     judged_from = datetime.fromtimestamp(result.judged_from_s, timezone.utc)
     role, number = result.candidate.role, result.number
-    return JudgedVersion(number, role, judged_from, result.not_judged, result.figures, result.choices)
+    if result.choices is None:
+        return JudgedVersion(number, role, judged_from, result.not_judged)
+    calibration = calibration_of(result.choices.lists[MODEL])
+    return JudgedVersion(number, role, judged_from, "", result.figures, len(result.choices), *calibration)

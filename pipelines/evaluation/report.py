@@ -6,21 +6,25 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure as Plot
 
 from pipelines.evaluation import plots
-from pipelines.evaluation.figures import ALL, Figure, calibration_of
+from pipelines.evaluation.figures import ALL, Figure
 from pipelines.evaluation.gate import Decision
-from pipelines.evaluation.holdout import JudgedChoices
 from pipelines.evaluation.intervals import Interval
 from pipelines.evaluation.metric_words import WORDS_OF_METRICS, words_of_segment
-from pipelines.evaluation.plots import Moment
+from pipelines.evaluation.plots import Moment, Numbers
 from pipelines.evaluation.rankings import MODEL, OWN_HISTORY, POPULARITY
 from pipelines.evaluation.rows import Window
 from pipelines.evaluation.served import PERSONAL, RATES, ServedFigure
 
 SHARES = ("ndcg", "recall", "hit_rate", "mrr", "map")  # all between 0 and 1: one plot
 BASELINES = {POPULARITY: "popularity", OWN_HISTORY: "own history"}
+
+
+def _nothing() -> Numbers:
+    return np.zeros(0)
 
 
 @dataclass(frozen=True)
@@ -31,8 +35,10 @@ class JudgedVersion:
     role: str
     judged_from: datetime  # UTC
     not_judged: str  # why it has no figures; empty where it has
-    figures: Sequence[Figure]
-    choices: JudgedChoices | None
+    figures: Sequence[Figure] = ()
+    n_choices: int = 0
+    foretold: Numbers = field(default_factory=_nothing)  # (N,) probability of each item in its lists
+    happened: Numbers = field(default_factory=_nothing)  # (N,) 1 where it was chosen, else 0
 
     @property
     def name(self) -> str:
@@ -158,9 +164,8 @@ def _plots(told: Told, judged: Sequence[JudgedVersion]) -> Iterator[tuple[str, P
         by_segment = {words_of_segment(name)[0]: _beside(judged, "ndcg", name) for name in _segment_names(judged)}
         yield "segments", plots.intervals(f"For whom: NDCG@{k}", by_segment, f"NDCG@{k}")
     for version in judged[:1]:
-        predicted, happened = calibration_of(version.choices.lists[MODEL]) if version.choices else ((), ())
-        if len(predicted):
-            yield "calibration", plots.calibration(predicted, happened)  # type: ignore[arg-type]
+        if len(version.foretold):
+            yield "calibration", plots.calibration(version.foretold, version.happened)
     if relevance := _relevance_over_time(told, judged):
         yield "over_time", plots.over_time("Relevance over time", relevance, f"NDCG@{k}")
     if rates := _rates_over_time(told):
