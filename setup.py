@@ -64,6 +64,7 @@ DEV = [
     "chispa==0.12.0",
     "duckdb==2.0.1",  # runs docs/queries.md
     "fastavro==1.13.1",  # encodes what the tests read, independently of Spark
+    "grafana-foundation-sdk==1769699379!11.6.0",  # makes conf/monitoring/grafana; its version begins with when it was made
     "hypothesis==6.170.17",
     "mypy==2.4.1",
     "pandas-stubs==2.3.3.260113",
