@@ -48,6 +48,7 @@ class Looking:
     config: Config
     windows: Windows
     definitions: Definitions = field(init=False)
+    _rows: dict[str, DataFrame] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.definitions = load_definitions(self.config.features.definitions)
@@ -111,6 +112,11 @@ class Looking:
 
     def _rows_of(self, name: str) -> DataFrame:
         """The rows of the windows and what lies between them; whole days are left out by the partitions."""
+        if name not in self._rows:
+            self._rows[name] = self._read(name)
+        return self._rows[name]
+
+    def _read(self, name: str) -> DataFrame:
         time, date = {EVENTS: ("event_time", "event_date"), LISTS: ("made_at", "made_date")}[name]
         schema = self.config.events.contract.events if name == EVENTS else None
         rows = read_table(self.spark, self.config.table(name), name, schema)

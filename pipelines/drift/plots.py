@@ -40,7 +40,7 @@ def over_time(change: ConceptChange, start_s: float) -> Figure:
     """Points of the series, what is usual, and where the test told of a fall. Days count from the current window."""
     series = change.series
     days = (series.time_s - start_s) / DAY_SECONDS
-    figure = Figure(figsize=(2 * WIDTH_INCHES, 2.6), layout="constrained")
+    figure = Figure(figsize=(1.3 * WIDTH_INCHES, 3.0), layout="constrained")
     axes = figure.subplots()
     axes.plot(days, series.value, ".", color=REFERENCE, markersize=3, label="some choices each")
     axes.plot(days, series.usual, color=REFERENCE, linewidth=1, label="usual at that hour")
@@ -51,10 +51,12 @@ def over_time(change: ConceptChange, start_s: float) -> Figure:
     axes.axvspan(0, max(float(days.max()), 0.0) if len(days) else 0.0, color="#1f5fbf", alpha=0.07)
     for place in change.detected[:1]:
         axes.axvline(days[place], color="#b3261e", linewidth=1, label="told")
-    axes.set(xlabel="days from the begin of the current window", ylabel="NDCG", ylim=(0, None))
+    axes.set_xlabel("days from the begin of the current window", fontsize=8)
+    axes.set_ylabel("NDCG", fontsize=8)
+    axes.set_ylim(bottom=0)
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside upper left", ncols=4, fontsize=8, frameon=False)
+    figure.legend(loc="outside upper left", ncols=2, fontsize=8, frameon=False)
     return figure
 
 

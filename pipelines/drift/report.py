@@ -1,6 +1,7 @@
 """A run as a page for people: one file that loads nothing and runs no script."""
 
 import base64
+from collections import Counter
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, select_autoescape
@@ -23,7 +24,11 @@ def drift_page(result: DriftResult) -> str:
         alerts=result.alerts(),
         drifted=[card for card in cards if card["judged"].is_alert],
         others=[card for card in cards if not card["judged"].is_alert and card["judged"].verdict in JUDGED],
-        left_out=[card for card in cards if not card["judged"].is_alert and card["judged"].verdict not in JUDGED],
+        left_out=Counter(
+            (judged.histogram.table, judged.verdict)
+            for judged in result.judged
+            if not judged.is_alert and judged.verdict not in JUDGED
+        ),
         concept=_image(svg(concept)) if concept else None,
     )
 

@@ -146,12 +146,14 @@ def change_of(of: Histogram, bins: Binned) -> str:
     """What changed most, in words: the median of a number, and the bins that PSI has most of."""
     parts = []
     medians = [median(of, windows) for windows in (slice(1, None), slice(0, 1))] if of.kind == NUMBER else []
-    if len(medians) == 2 and None not in medians:
+    if len(set(medians)) == 2 and None not in medians:
         parts.append(f"median {_plain(medians[0])} → {_plain(medians[1])}")
     smooth = figures.shares(bins.reference), figures.shares(bins.current)
     of_psi = (smooth[1] - smooth[0]) * np.log(smooth[1] / smooth[0])
     for place in np.argsort(-of_psi, kind="stable")[:MOST_CHANGED].tolist():
         shares = _shares(bins.counts[place], bins.counts)
+        if _percent(shares[0]) == _percent(shares[1]):
+            continue
         if bins.labels[place] == OTHER and (rare := _rare_value(of, bins, shares)):
             parts.append(rare)
         else:
