@@ -11,11 +11,11 @@ WORKERS ?= 2
 BENCH ?= hot_path validation formats rebuild quality progressive taste_change learning catalogue collector serving
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench package tracker clean local dev python
+.PHONY: help demo test test-airflow airflow check bench package tracker clean local dev airflow-environment python
 
 help:  ## this text
 	@echo "Liveshelf: real-time personalization for online shops."; echo
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 	@echo; echo "  EVENTS=FILE FORMAT=jsonl|rees46|online-retail   what the demo replays (default: the simulated shop)"
 	@echo "  ARGS=...                                        more arguments for the demo, such as --keep"
 	@echo "  BENCH=hot_path                                  one benchmark instead of all (hot_path, validation, formats, rebuild,"; echo "                                                  quality, progressive, taste_change, learning, catalogue, collector, serving)"
@@ -28,6 +28,13 @@ demo: local  ## all of it on this machine: clicks in, personal lists out
 test: check  ## check, then every test: Spark, servers, crashes (minutes)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "($(LONG)) and not alone"
 	@$(BIN)/python -m pytest -m "alone"
+
+test-airflow: dev package airflow-environment  ## the DAGs: checked, and each of them run by Airflow (minutes)
+	@.venv-airflow/bin/mypy --strict airflow_dags
+	@.venv-airflow/bin/python -m pytest --confcutdir=tests/airflow tests/airflow
+
+airflow: local package airflow-environment  ## Airflow with the DAGs on this machine: http://127.0.0.1:8080
+	@set -a && . airflow_dags/airflow.env && PATH="$$PWD/.venv-airflow/bin:$$PATH" exec airflow standalone
 
 check: dev  ## lint, format, types, fast tests (under a minute)
 	@$(BIN)/ruff check .
@@ -56,6 +63,9 @@ clean:  ## delete the data, logs and caches of this folder; .venv and the jars s
 
 local dev: python
 	@$(PYTHON) setup_environment.py $@
+
+airflow-environment: python
+	@$(PYTHON) setup_environment.py airflow
 
 python:
 	@command -v $(PYTHON) >/dev/null || { echo "liveshelf: $(PYTHON) is missing: Python 3.10 or newer is needed." \
