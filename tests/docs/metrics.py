@@ -24,7 +24,7 @@ scrape_configs:
       - targets: ["127.0.0.1:8381"] # serve_lists
 ```
 
-`conf/monitoring/alerts.yml` has alert rules for Prometheus, each with what to do ([operations.md](operations.md#when-an-alert-fires));
+`conf/monitoring/alerts.yml` has alert rules for Prometheus, each with [what to do](operations.md#when-an-alert-fires);
 `conf/monitoring/grafana` has dashboards to import into Grafana: overview, streams, lists, data, services.
 
 A stream tells its figures in its heartbeat (`heartbeat:{job}` in Redis), after each micro-batch and every five seconds, and

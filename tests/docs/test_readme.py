@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from dashboards.__main__ import BOARDS
+from pipelines.local.prometheus import PROMETHEUS, is_installed
+from tests.monitoring.beside_the_demo import has_data, prometheus, services, use
+
 PROJECT = Path(__file__).parents[2]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 KEPT_DEMO = 'make demo ARGS="--keep --n-events 4000 --rate 0"'
@@ -18,6 +22,11 @@ INSTEAD = {
     "make demo": KEPT_DEMO,  # less data; once for both
     "make demo ARGS=--keep": KEPT_DEMO,
     "make test": "make -n test",  # it is what runs this
+}
+# panels without data while all is well, and why
+MAY_BE_EMPTY = {
+    "data: Warned of",  # no rule of the suite only warns
+    "lists: Left out when read",  # nothing is hidden, sold out or asked away
 }
 LOOKING = ("export ", ".venv/bin/liveshelf ")  # run beside the kept demo
 
@@ -72,6 +81,33 @@ def test_looking_inside_works_while_the_demo_runs(kept_demo):
     result = run("\n".join(looks))
 
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.servers
+@pytest.mark.spark
+@pytest.mark.skipif(
+    not is_installed(PROMETHEUS), reason="NOT TESTED with a real Prometheus: apt-get install prometheus"
+)
+def test_every_panel_of_the_dashboards_has_data_while_the_demo_runs(kept_demo, tmp_path):
+    asked = {f"{name}: {panel.title}": panel for name, board in BOARDS.items() for panel in board.panels}
+    assert not (MAY_BE_EMPTY - asked.keys())
+    with services(tmp_path) as addresses, prometheus(tmp_path, addresses) as address:
+        assert (
+            run("LIVESHELF_CONFIG=.liveshelf/demo/config.yaml .venv/bin/liveshelf build_features --once").returncode
+            == 0
+        )
+        deadline, empty = time.monotonic() + 180, set(asked)
+        while empty - MAY_BE_EMPTY and time.monotonic() < deadline:
+            assert (
+                run("LIVESHELF_CONFIG=.liveshelf/demo/config.yaml .venv/bin/liveshelf simulate --events 300").returncode
+                == 0
+            )
+            use(*addresses[1:])
+            empty = {
+                name for name, panel in asked.items() if not all(has_data(address, e) for e in panel.queries.values())
+            }
+
+    assert empty <= MAY_BE_EMPTY
 
 
 @pytest.mark.parametrize("command", [c for c in commands() if not c.startswith(LOOKING)])

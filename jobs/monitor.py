@@ -1,0 +1,111 @@
+"""Watch the suite on this machine: Prometheus with the alert rules, and Alertmanager, until Ctrl-C.
+
+\b
+    liveshelf monitor
+    liveshelf monitor --webhook http://127.0.0.1:9000/alerts   and tell somebody
+
+Starts `export_metrics`, Prometheus, and Alertmanager where it is installed, each on a free loopback port, which is told. Looks at
+the streams through their heartbeats, and at the collector and the service of lists where the configuration says that they listen.
+On a cluster your own Prometheus does this: docs/metrics.md has what to scrape, conf/monitoring the rules and the dashboards.
+
+\b
+Needs   Debian's packages prometheus and prometheus-alertmanager
+Writes  .liveshelf/prometheus, .liveshelf/prometheus-alertmanager
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import click
+import requests
+import yaml
+
+from jobs._options import config_option
+from pipelines.config import Config
+from pipelines.errors import ServerError
+from pipelines.local.addresses import HOME, with_running_redis
+from pipelines.local.processes import OwnedProcess, clear_the_way, exit_on_signals, free_port
+from pipelines.local.prometheus import ALERTMANAGER, is_installed, start_alertmanager, start_prometheus
+
+RULES, ALERTMANAGER_CONFIG = Path("conf/monitoring/alerts.yml"), Path("conf/monitoring/alertmanager.yml")
+EXPORTER, START_SECONDS = "export_metrics", 30.0
+
+
+@click.command(help=__doc__)
+@click.option("--webhook", metavar="URL", help="Post alerts there, in place of the receiver in conf/monitoring.")
+@click.option("--every", "scrape_seconds", type=click.FloatRange(1), default=5.0, show_default=True, metavar="SECONDS",
+              help="How often to look.")  # fmt: skip
+@config_option
+def main(config: Config, webhook: str | None, scrape_seconds: float) -> None:
+    try:
+        with exit_on_signals(), _running(config, webhook, scrape_seconds) as servers:
+            click.echo("Ctrl-C ends them; what was seen is kept for a week.")
+            while not (ended := [server.name for server in servers if not server.is_running]):
+                time.sleep(0.5)
+            raise ServerError(f"{', '.join(ended)} ended: see {servers[0].log.parent}")
+    except KeyboardInterrupt:
+        click.echo("\nstopped")
+
+
+@contextmanager
+def _running(config: Config, webhook: str | None, scrape_seconds: float) -> Iterator[list[OwnedProcess]]:
+    with ExitStack() as stack:
+        servers: list[OwnedProcess] = []
+
+        def keep(name: str, server: OwnedProcess, path: str = "") -> str:
+            stack.callback(server.stop)
+            servers.append(server)
+            click.echo(f"{name:<14} http://127.0.0.1:{server.port}{path}")
+            return f"127.0.0.1:{server.port}"
+
+        targets = [keep("metrics", _exporter(config), "/metrics"), *_services(config)]
+        alertmanager = None
+        if is_installed(ALERTMANAGER):
+            alertmanager = keep("Alertmanager", start_alertmanager(HOME, _alertmanager_config(webhook)))
+        else:
+            click.echo("no Alertmanager: alerts show in Prometheus alone", err=True)
+        keep("Prometheus", start_prometheus(HOME, targets, RULES, alertmanager, scrape_seconds), "/alerts")
+        yield servers
+
+
+def _exporter(config: Config) -> OwnedProcess:
+    os.environ["REDIS_URL"] = str(
+        with_running_redis(config).redis.url
+    )  # it is a process of its own, and may hold a password
+    clear_the_way(EXPORTER, HOME)
+    process = OwnedProcess(EXPORTER, HOME, free_port())
+    command = [sys.executable, "-m", "jobs", EXPORTER, "--port", str(process.port)]
+    process.start(command, lambda: _answers(f"127.0.0.1:{process.port}"), START_SECONDS)
+    return process
+
+
+def _services(config: Config) -> list[str]:
+    """Those that answer now: one that was never started is no alert."""
+    listening = [f"127.0.0.1:{section.port}" for section in (config.collector, config.serving)]
+    return [address for address in listening if _answers(address)]
+
+
+def _answers(address: str) -> bool:
+    try:
+        return requests.get(f"http://{address}/healthz", timeout=2).ok
+    except requests.RequestException:
+        return False
+
+
+def _alertmanager_config(webhook: str | None) -> Path:
+    if webhook is None:
+        return ALERTMANAGER_CONFIG
+    config = yaml.safe_load(ALERTMANAGER_CONFIG.read_text(encoding="utf-8"))
+    config["receivers"] = [{"name": "shop", "webhook_configs": [{"url": webhook, "send_resolved": True}]}]
+    path = HOME / ALERTMANAGER / "alertmanager.yml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main())
