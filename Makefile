@@ -11,7 +11,7 @@ WORKERS ?= 2
 BENCH ?= hot_path validation formats rebuild quality progressive taste_change learning catalogue collector serving
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-airflow airflow check bench package tracker clean local dev airflow-environment python
+.PHONY: help demo test test-airflow airflow check bench monitor package tracker clean local dev airflow-environment python
 
 help:  ## this text
 	@echo "Liveshelf: real-time personalization for online shops."; echo
@@ -44,6 +44,9 @@ check: dev  ## lint, format, types, fast tests (under a minute)
 
 bench: dev  ## the benchmarks, measured; results in benchmarks/results
 	@for name in $(BENCH); do echo "== $$name" && $(BIN)/python -m benchmarks.$$name || exit 1; done
+
+monitor: local  ## Prometheus and Alertmanager with the alert rules, until Ctrl-C
+	@$(BIN)/liveshelf monitor $(ARGS)
 
 package: dev  ## dist/pyfiles.zip, for spark-submit --py-files
 	@rm -rf build dist && $(BIN)/python -m pip wheel -q . --no-deps -w dist && cp dist/*.whl dist/pyfiles.zip

@@ -24,12 +24,13 @@ scrape_configs:
       - targets: ["127.0.0.1:8381"] # serve_lists
 ```
 
+On one machine `make monitor` does all of this: exporter, Prometheus with the rules, and Alertmanager.
 `conf/monitoring/alerts.yml` has alert rules for Prometheus, each with [what to do](operations.md#when-an-alert-fires);
 `conf/monitoring/grafana` has dashboards to import into Grafana: overview, streams, lists, data, services.
 
 A stream tells its figures in its heartbeat (`heartbeat:{job}` in Redis), after each micro-batch and every five seconds, and
 `export_metrics` reads them when it is asked: watching costs the hot path nothing, and a stream needs no port of its own
-([why](adr/0018-metrics-from-heartbeats.md)). A stream that died stops telling: `time() - liveshelf_heartbeat_timestamp_seconds`
+([why](adr/0021-metrics-from-heartbeats.md)). A stream that died stops telling: `time() - liveshelf_heartbeat_timestamp_seconds`
 grows, while its last figures stay for seven days.
 
 """
