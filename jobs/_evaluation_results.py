@@ -63,8 +63,11 @@ def read_history(spark: SparkSession, config: Config, as_of: datetime) -> list[d
     of_served = (F.col("kind") == "served") & (F.col("ranking") == PERSONAL) & (F.col("metric") == "click_through")
     of_served &= F.col("version").isNull()
     told = rows.where((F.col("as_of") < as_of) & (F.col("segment") == ALL) & (of_champion | of_served))
-    newest = told.orderBy(F.desc("as_of"), "kind", "ranking").limit(MOST_EARLIER).collect()
-    return [row.asDict() | {"as_of": row["as_of"].replace(tzinfo=timezone.utc)} for row in newest]
+    newest = told.withColumn("as_of", F.col("as_of").cast("double")).orderBy(F.desc("as_of"), "kind", "ranking")
+    found = (
+        row.asDict() for row in newest.limit(MOST_EARLIER).collect()
+    )  # a timestamp would come in this machine's zone
+    return [row | {"as_of": datetime.fromtimestamp(row["as_of"], timezone.utc)} for row in found]
 
 
 def alerts_of(

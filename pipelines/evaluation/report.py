@@ -145,11 +145,11 @@ def _served(served: Sequence[ServedFigure]) -> _Table:
         version = "all versions" if each.version is None else f"version {each.version}"
         row = each.figure.ranking, version if each.figure.ranking == PERSONAL else "", each.figure.segment
         by_row.setdefault(row, {})[each.figure.metric] = each.figure
-    rows = [
-        _Row(f"{source} {version}".strip(), words_of_segment(segment)[0], [_percent(own.get(rate)) for rate in RATES],
-             next(iter(own.values())).n)
-        for (source, version, segment), own in by_row.items()
-    ]  # fmt: skip
+    rows = []
+    for (source, version, segment), own in by_row.items():
+        where = "all places" if segment == ALL else words_of_segment(segment)[0]
+        rates = [_percent(own.get(rate)) for rate in RATES]
+        rows.append(_Row(f"{source} {version}".strip(), where, rates, next(iter(own.values())).n))
     return _Table([WORDS_OF_METRICS_SERVED[rate] for rate in RATES], rows)
 
 
