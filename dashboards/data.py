@@ -28,6 +28,20 @@ BOARD = Board(
                 "ops",
             ),
         ],
+        "Jobs that look": [
+            Panel(
+                "Findings",
+                "how the newest run ended. 0: well, 1: it failed, 3: it found what somebody should look at",
+                {"{{task}}": "liveshelf_job_exit_code"},
+                "none",
+            ),
+            Panel(
+                "Last looked",
+                "time since the newest run ended",
+                {"{{task}}": "time() - liveshelf_job_end_timestamp_seconds"},
+                "s",
+            ),
+        ],
         "Audits": [
             Panel(
                 "Audits",

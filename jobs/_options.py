@@ -33,7 +33,7 @@ def config_option(function: Callable[..., Any]) -> Callable[..., Any]:
             function(*args, config=load_config(config_path), **kwargs)
         except LiveshelfError as error:
             click.secho(f"liveshelf: {error}", err=True, fg="red")
-            sys.exit(error.exit_code)
+            sys.exit(error.ends_with)
 
     return run
 

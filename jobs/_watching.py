@@ -52,8 +52,9 @@ class Telling:
             click.echo(findings.to_json())
         else:
             show()
-        if findings.alerts and not self.is_exit_zero:
-            raise AlertError("\n".join([f"{findings.job}: an alert", *[f"  {line}" for line in findings.alerts]]))
+        if findings.alerts:
+            text = "\n".join([f"{findings.job}: an alert", *[f"  {line}" for line in findings.alerts]])
+            raise AlertError(text, is_exit_zero=self.is_exit_zero)
 
 
 def as_of_option(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -22,6 +22,7 @@ from pyspark.sql import DataFrame
 
 from jobs._audits import as_json, keep_audit, print_audit, raise_if_wrong
 from jobs._options import config_option
+from jobs._outcomes import tells_outcome
 from jobs._parsing import TopicFormat
 from jobs._spark import job_session
 from pipelines.audit.comparison import audit_hours, audit_tables
@@ -39,6 +40,7 @@ JOB = "audit_events"
 
 @click.command(help=__doc__)
 @config_option
+@tells_outcome(JOB)
 @click.option(
     "--days", type=click.FloatRange(0, min_open=True), help="Verdicts of the last so many days. Default: all."
 )

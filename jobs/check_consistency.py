@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jobs._options import config_option
+from jobs._outcomes import tells_outcome
 from jobs._spark import job_session
 from pipelines.config import Config
 from pipelines.errors import ConsistencyError
@@ -54,6 +55,7 @@ DAY_SECONDS = 24 * 3600
 @click.option("--seed", type=int, help="Which users; the same seed takes the same. Default: others each time.")
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON object instead of a table.")
 @config_option
+@tells_outcome(JOB)
 def main(config: Config, n_users: int, seed: int | None, is_json: bool) -> None:
     config = with_running_servers(config)
     spark, seed = job_session(JOB), secrets.randbelow(2**31) if seed is None else seed

@@ -21,6 +21,7 @@ import click
 
 from jobs._freshness import look
 from jobs._options import config_option
+from jobs._outcomes import telling_outcome
 from jobs._watching import Telling, telling_options
 from pipelines.config import Config
 from pipelines.errors import AlertError
@@ -38,9 +39,10 @@ JOB = "check_freshness"
 @telling_options
 def main(config: Config, is_dry_run: bool, every_seconds: float | None, telling: Telling) -> None:
     while True:
-        seen = look(config, JOB, time.time_ns() // 1_000_000, is_dry_run=is_dry_run)
         try:
-            telling.conclude(seen.findings(JOB), seen.show)
+            with telling_outcome(config, JOB):
+                seen = look(config, JOB, time.time_ns() // 1_000_000, is_dry_run=is_dry_run)
+                telling.conclude(seen.findings(JOB), seen.show)
         except AlertError as alert:
             if every_seconds is None:
                 raise

@@ -25,6 +25,7 @@ from pydantic import ValidationError
 from jobs._drift import Looking
 from jobs._drift_texts import print_drift, write_report
 from jobs._options import config_option
+from jobs._outcomes import tells_outcome
 from jobs._spark import job_session
 from jobs._watching import Findings, Telling, as_of_option, telling_options
 from pipelines.config import Config
@@ -39,6 +40,7 @@ JOB = "detect_drift"
 
 @click.command(help=__doc__)
 @config_option
+@tells_outcome(JOB)
 @as_of_option
 @click.option(
     "--window-hours", type=click.FloatRange(0, min_open=True), help="The current window.  [default: drift.window_hours]"

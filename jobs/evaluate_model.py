@@ -40,6 +40,7 @@ from jobs._evaluating import (
 from jobs._evaluation_results import Evaluation, alerts_of, keep, read_history, to_findings
 from jobs._evaluation_texts import print_evaluation
 from jobs._options import config_option
+from jobs._outcomes import tells_outcome
 from jobs._progress import SendingProgress
 from jobs._spark import job_session
 from jobs._watching import Telling, as_of_option, telling_options
@@ -78,6 +79,7 @@ class Wanted:
 @click.option("--dry-run", "is_dry_run", is_flag=True, help="Change nothing: no row, no metric, no tag, no alias.")
 @telling_options
 @config_option
+@tells_outcome(JOB)
 def main(
     config: Config, as_of: datetime, holdout_days: float | None, named: tuple[str, ...], report: Path | None,
     is_gated: bool, is_dry_run: bool, telling: Telling,

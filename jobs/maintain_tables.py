@@ -27,6 +27,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 from jobs._options import config_option
+from jobs._outcomes import tells_outcome
 from jobs._spark import job_session
 from pipelines.config import Config
 from pipelines.errors import ConflictError, InputError
@@ -37,6 +38,7 @@ JOB = "maintain_tables"
 
 @click.command(help=__doc__)
 @config_option
+@tells_outcome(JOB)
 @click.option("--dry-run", "is_dry_run", is_flag=True, help="Print what would be done, and change nothing.")
 @click.option(
     "--tables",

@@ -31,6 +31,7 @@ from pyspark.sql import DataFrame
 
 from jobs._features import start_building
 from jobs._options import config_option
+from jobs._outcomes import tells_outcome
 from jobs._polling import Polling
 from jobs._progress import SendingProgress
 from jobs._spark import job_session
@@ -92,6 +93,7 @@ class Wanted:
     help="How long to wait until `events` has what personalize has read.",
 )
 @config_option
+@tells_outcome(JOB)
 def main(config: Config, wait_seconds: float, with_tables: bool, **wanted: Any) -> None:
     config, asked = with_running_servers(config), Wanted(**wanted)
     definitions = load_definitions(config.features.definitions)

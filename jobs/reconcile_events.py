@@ -17,6 +17,7 @@ import sys
 import click
 
 from jobs._options import config_option
+from jobs._outcomes import tells_outcome
 from jobs._parsing import TopicFormat
 from jobs._reconciliation import as_json, print_account, raise_if_inexact
 from jobs._spark import job_session
@@ -32,6 +33,7 @@ JOB = "reconcile_events"
 
 @click.command(help=__doc__)
 @config_option
+@tells_outcome(JOB)
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON object instead of a table.")
 def main(config: Config, is_json: bool) -> None:
     config = with_running_kafka(config)

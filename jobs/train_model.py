@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from jobs._options import config_option
+from jobs._outcomes import tells_outcome
 from jobs._progress import SendingProgress
 from jobs._spark import job_session
 from jobs._training import Cutting, TrainingData, go_on, read_training_data, train
@@ -99,6 +100,7 @@ class Learning:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all chance in it.")
 @click.option("--promote", "is_promoted", is_flag=True, help="Make it champion, unless it is clearly worse.")
 @config_option
+@tells_outcome(JOB)
 def main(
     config: Config, since: datetime | None, until: datetime | None, known_by: datetime | None, version: int | None,
     sample: float, kind: Kind | None, n_slices: int | None, validation_share: float, n_partitions: int | None,

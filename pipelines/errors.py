@@ -4,7 +4,11 @@
 class LiveshelfError(Exception):
     """Anything Liveshelf refuses; the command line prints its text without a traceback."""
 
-    exit_code = 1
+    exit_code = 1  # what kind of ending it is
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text)
+        self.ends_with = self.exit_code  # the code that the process ends with
 
 
 class ConfigError(LiveshelfError):
@@ -63,3 +67,8 @@ class AlertError(LiveshelfError):
     """A job that watches has done its work, and found what somebody should look at."""
 
     exit_code = 3  # told apart from a job that could not look
+
+    def __init__(self, text: str, *, is_exit_zero: bool = False) -> None:
+        super().__init__(text)
+        if is_exit_zero:
+            self.ends_with = 0

@@ -7,9 +7,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.utils import floatToGoString
 
 from pipelines.monitoring.meaning import Meaning
-from pipelines.monitoring.meanings import LAG, OF_EVERY_STREAM, OF_STREAM
+from pipelines.monitoring.meanings import LAG, OF_EVERY_STREAM, OF_STREAM, OUTCOME
 
-STREAM = "stream"
+STREAM, TASK = "stream", "task"
 Beat = Mapping[str, Any]
 Sample = tuple[dict[str, str], float]
 Family = CounterMetricFamily | GaugeMetricFamily
@@ -25,6 +25,15 @@ def families_of(beats: Mapping[str, Beat]) -> Iterator[Metric]:
             _add(families, meaning, beat, {})
         if LAG.figure in beat:
             yield _histogram(beat)
+    yield from families.values()
+
+
+def families_of_jobs(outcomes: Mapping[str, Beat]) -> Iterator[Metric]:
+    """How the newest run of each job that ends has ended, by job."""
+    families: dict[str, Family] = {}
+    for job, outcome in outcomes.items():
+        for meaning in OUTCOME:
+            _add(families, meaning, outcome, {TASK: job})
     yield from families.values()
 
 

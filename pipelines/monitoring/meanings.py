@@ -86,6 +86,22 @@ OF_STREAM: dict[str, list[Meaning]] = {
     "load_catalogue": [],
     "bridge_rabbitmq": BRIDGE,
 }
+JOBS_THAT_END = (
+    "audit_events",
+    "check_consistency",
+    "check_freshness",
+    "detect_drift",
+    "evaluate_model",
+    "maintain_tables",
+    "rebuild_profiles",
+    "reconcile_events",
+    "train_model",
+)
+OUTCOME = [
+    Meaning("ended_ms", "job_end_timestamp_seconds", "when its newest run ended", "gauge"),
+    Meaning("seconds", "job_run_seconds", "time that its newest run took", "gauge"),
+    Meaning("exit_code", "job_exit_code", "0: well, 1: it failed, 3: it found what somebody should look at", "gauge"),
+]
 LAG = Meaning(
     "lags_up_to_ms",
     "event_to_list_seconds",

@@ -1,7 +1,7 @@
 """All figures at one look, in Prometheus' text format."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -9,10 +9,11 @@ from prometheus_client.registry import Collector
 from redis import Redis
 from redis.exceptions import RedisError
 
-from pipelines.monitoring.families import families_of
-from pipelines.monitoring.meanings import OF_STREAM
+from pipelines.monitoring.families import families_of, families_of_jobs
+from pipelines.monitoring.meanings import JOBS_THAT_END, OF_STREAM
 from pipelines.monitoring.standing import Standing
 from pipelines.stores.heartbeat import HeartbeatStore
+from pipelines.stores.outcomes import OutcomeStore
 
 UP = "liveshelf_redis_up"
 
@@ -26,7 +27,7 @@ class Scrape(Collector):
     def collect(self) -> Iterator[Metric]:
         """Everything, as it is now."""
         try:
-            told = [*self._of_streams(), *Standing(self.client).families()]
+            told = [*self._of_streams(), *self._of_jobs(), *Standing(self.client).families()]
         except RedisError:
             told = []
         yield GaugeMetricFamily(UP, "whether Redis answers", value=float(bool(told)))
@@ -42,3 +43,7 @@ class Scrape(Collector):
         store = HeartbeatStore(self.client)
         beats = {stream: beat for stream in OF_STREAM if (beat := store.read(stream)) is not None}
         yield from families_of(beats)
+
+    def _of_jobs(self) -> Iterator[Metric]:
+        outcomes = OutcomeStore(self.client).read(JOBS_THAT_END)
+        yield from families_of_jobs({job: asdict(outcome) for job, outcome in outcomes.items()})

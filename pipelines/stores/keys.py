@@ -57,6 +57,11 @@ def heartbeat_key(job: str) -> str:
     return f"heartbeat:{job}"
 
 
+def outcome_key(job: str) -> str:
+    """How a job that ends has ended."""
+    return f"outcome:{job}"
+
+
 def rank_key(name: str) -> str:
     return f"rank:{{{name}}}"
 

@@ -6,7 +6,7 @@ python -m tests.docs.metrics        writes it anew
 from pathlib import Path
 
 from pipelines.monitoring.meaning import Meaning
-from pipelines.monitoring.meanings import LAG, OF_EVERY_STREAM, OF_STREAM
+from pipelines.monitoring.meanings import LAG, OF_EVERY_STREAM, OF_STREAM, OUTCOME
 
 PAGE = Path(__file__).parents[2] / "docs/metrics.md"
 HEAD = """# Metrics
@@ -52,6 +52,7 @@ def page() -> str:
     """The whole page."""
     sections = [("Every stream", OF_EVERY_STREAM, ["stream"])]
     sections += [(f"`{stream}`", meanings, []) for stream, meanings in OF_STREAM.items() if meanings]
+    sections.append(("Jobs that end", OUTCOME, ["task"]))
     return HEAD + "\n".join([*(_section(*section) for section in sections), STANDING])
 
 

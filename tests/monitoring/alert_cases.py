@@ -31,6 +31,10 @@ def lags(fast: str, slow: str) -> Series:
     return {f'{metric}{{le="0.5"}}': fast, f'{metric}{{le="10"}}': slow, f'{metric}{{le="+Inf"}}': slow}
 
 
+def code(task: str, exit_code: int) -> Series:
+    return {f'liveshelf_job_exit_code{{task="{task}"}}': f"{exit_code}x30"}
+
+
 def records(valid: str, quarantined: str) -> Series:
     return {
         'liveshelf_records_total{verdict="valid"}': valid,
@@ -58,6 +62,15 @@ CASES = {
     "LiveshelfAuditDiffers": Case(
         {"liveshelf_audit_differences_total": "0x10 1x20"}, {"liveshelf_audit_differences_total": "1x30"}
     ),
+    "LiveshelfDataStale": Case(code("check_freshness", 3), code("check_freshness", 0)),
+    "LiveshelfDrift": Case(code("detect_drift", 3), code("check_freshness", 3)),
+    "LiveshelfLookFailed": Case(code("train_model", 1), code("train_model", 3)),
+    "LiveshelfLookOverdue": Case(
+        {'liveshelf_job_end_timestamp_seconds{task="check_freshness"}': "0x100"},
+        {'liveshelf_job_end_timestamp_seconds{task="train_model"}': "0x100"},
+        minute=90,
+    ),
+    "LiveshelfServedRelevanceFell": Case(code("evaluate_model", 3), code("evaluate_model", 0)),
     "LiveshelfServingFallback": Case({"liveshelf_serving_fallback": "1x30"}, {"liveshelf_serving_fallback": "0x30"}),
     "LiveshelfListsUnfiled": Case({"liveshelf_lists_unfiled": "300000x30"}, {"liveshelf_lists_unfiled": "9000x30"}),
     "LiveshelfListKeeperFailing": Case(

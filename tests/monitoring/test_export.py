@@ -19,6 +19,7 @@ from pipelines.local.processes import free_port
 from pipelines.stores.due import DueStore
 from pipelines.stores.heartbeat import HeartbeatStore
 from pipelines.stores.keys import list_log_key
+from pipelines.stores.outcomes import Outcome, OutcomeStore
 from pipelines.stores.serving_mode import ServingMode, ServingModeStore
 
 PROJECT = Path(__file__).parents[2]
@@ -68,6 +69,7 @@ def test_streams_redis_queues_and_mode_are_told_as_they_are_now(redis_url, redis
     HeartbeatStore(redis_client).beat("personalize", {"n_new": 4, "state": "running"})
     DueStore(redis_client).put(["u1", "u2"], at_ms=1)
     DueStore(redis_client).put(["u3"], at_ms=4_000_000_000_000)
+    OutcomeStore(redis_client).tell("detect_drift", Outcome(1_500, 20.5, 3))
     redis_client.xadd(list_log_key(1), {"list": b"{}"})
 
     with exporter(redis_url) as address:
@@ -77,6 +79,11 @@ def test_streams_redis_queues_and_mode_are_told_as_they_are_now(redis_url, redis
 
     assert before["liveshelf_interactions_total{folded}"] == 4
     assert before["liveshelf_stream_state{running}{personalize}"] == 1
+    told = {
+        name: before[f"liveshelf_job_{name}{{detect_drift}}"]
+        for name in ("end_timestamp_seconds", "run_seconds", "exit_code")
+    }
+    assert told == {"end_timestamp_seconds": 1.5, "run_seconds": 20.5, "exit_code": 3}
     assert before["liveshelf_lists_waiting{due}"] == 2  # the third is not due yet
     assert before["liveshelf_lists_unfiled"] == 1
     assert before["liveshelf_redis_up"] == 1 and before["liveshelf_redis_memory_bytes"] > 100_000

@@ -8,10 +8,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from pipelines.monitoring.families import families_of
-from pipelines.monitoring.meanings import LAG, NO_METRIC, OF_EVERY_STREAM, OF_STREAM
+from pipelines.monitoring.meanings import LAG, NO_METRIC, OF_EVERY_STREAM, OF_STREAM, OUTCOME
 from pipelines.tally import Tally
 
-EVERY = [*OF_EVERY_STREAM, *(meaning for meanings in OF_STREAM.values() for meaning in meanings)]
+EVERY = [*OF_EVERY_STREAM, *OUTCOME, *(meaning for meanings in OF_STREAM.values() for meaning in meanings)]
 
 
 class Given(Collector):
@@ -96,7 +96,7 @@ def test_lags_are_a_histogram():
 def test_names_are_as_prometheus_wants_them(meaning):
     assert re.fullmatch(r"liveshelf(_[a-z0-9]+)+", meaning.metric)
     assert not meaning.metric.endswith(("_total", "_ms", "_us", "_count", "_sum", "_bucket"))
-    assert ("seconds" in meaning.metric) == meaning.figure.endswith(("_ms", "_us"))
+    assert ("seconds" in meaning.metric) == meaning.figure.endswith(("_ms", "_us", "seconds"))
 
 
 def test_what_makes_one_metric_agrees_on_what_it_is():
