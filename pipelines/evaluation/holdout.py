@@ -18,6 +18,7 @@ from pipelines.evaluation.rankings import (
     at_column,
     best_by_id,
     choice_rows,
+    columns_by_id,
     log_probabilities,
     scores_of,
 )
@@ -150,10 +151,10 @@ def judge(
 
     user_hash: (M,) of each row of the batch. Nothing is learned: histories go on within the batch, the model does not.
     """
-    rows = choice_rows(batch.timeline, how.choices, n_most, how.seed)
+    rows, by_id = choice_rows(batch.timeline, how.choices, n_most, how.seed), columns_by_id(model)
     at_once = max(1, SCORES_AT_ONCE // max(model.n_items, 1))
     chunks = [rows[start : start + at_once] for start in range(0, len(rows), at_once)]
-    parts = [_judged(model, batch, user_hash, chunk, items, how).as_arrays() for chunk in chunks]
+    parts = [_judged(model, by_id, batch, user_hash, chunk, items, how).as_arrays() for chunk in chunks]
     return JudgedChoices.joined(parts) if parts else None
 
 
@@ -163,7 +164,13 @@ def of_slice(choices: JudgedChoices, number: int) -> JudgedChoices:
 
 
 def _judged(
-    model: Model, batch: TrainingBatch, user_hash: Ints, rows: Ints, items: ItemReference, how: Judging
+    model: Model,
+    by_id: Ints,
+    batch: TrainingBatch,
+    user_hash: Ints,
+    rows: Ints,
+    items: ItemReference,
+    how: Judging,
 ) -> JudgedChoices:
     timeline = batch.timeline
     histories = histories_before(batch, rows, model.config)
@@ -173,7 +180,7 @@ def _judged(
     scored = scores_of(model, histories)
     log_probability = log_probabilities(model, scored)
     information = items.information_of(model.items.index.item)
-    columns = {name: _padded(best_by_id(model, scores, how.k), how.k) for name, scores in scored.items()}
+    columns = {name: _padded(best_by_id(scores, by_id, how.k), how.k) for name, scores in scored.items()}
     hits = {name: _hits(model, of_ranking, *relevant) for name, of_ranking in columns.items()}
     return JudgedChoices(
         slice=np.zeros(len(rows), np.int64),

@@ -42,9 +42,13 @@ def log_probabilities(model: Model, scores: dict[str, Scores]) -> dict[str, Floa
     return {MODEL: of_model, POPULARITY: log_softmax(popular)}
 
 
-def best_by_id(model: Model, scores: Scores, k: int) -> Ints:
-    """(U, min(k, I)) columns of the highest scores, best first; of equal ones the item with the lower id first."""
-    by_id = np.argsort(model.item_ids.astype(str), kind="stable")
+def columns_by_id(model: Model) -> Ints:
+    """(I,) the model's columns in the order of their items' ids. Dear in a large catalogue: once for a model."""
+    return np.argsort(model.item_ids.astype(str), kind="stable")
+
+
+def best_by_id(scores: Scores, by_id: Ints, k: int) -> Ints:
+    """(U, min(k, I)) columns of the highest scores, best first; of equal ones the first of `by_id` (`columns_by_id`)."""
     place = np.empty(len(by_id), np.int64)
     place[by_id] = np.arange(len(by_id))
     return by_id[best_in_order(scores, place, k)]
