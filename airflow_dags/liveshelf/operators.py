@@ -20,6 +20,8 @@ from airflow.sdk.exceptions import AirflowException
 
 from liveshelf.project import BIN, CONFIG, HOME, PACKAGES, SPARK_CONNECTION, SPARK_PROPERTIES
 
+WIDE = {"COLUMNS": "160"}  # the jobs' tables, where there is no terminal to ask
+
 
 class SparkJob(SparkSubmitOperator):
     """`spark-submit --properties-file … --py-files … jobs/JOB.py ARGUMENTS`, in the project folder, in client mode.
@@ -34,7 +36,7 @@ class SparkJob(SparkSubmitOperator):
             py_files=str(PACKAGES),
             properties_file=str(SPARK_PROPERTIES),
             spark_binary=str(BIN / "spark-submit"),
-            env_vars={"PYSPARK_DRIVER_PYTHON": str(BIN / "python")},
+            env_vars={"PYSPARK_DRIVER_PYTHON": str(BIN / "python"), **WIDE},
             conn_id=SPARK_CONNECTION,
             deploy_mode="client",
             name=f"liveshelf-{job}",
@@ -85,7 +87,7 @@ class WatchingJob(BaseOperator):
                 *self.arguments,
                 *_telling(path),
             ]
-            ended = self._hook.run_command(command, cwd=str(HOME))
+            ended = self._hook.run_command(command, env={**os.environ, **WIDE}, cwd=str(HOME))
             if ended.exit_code != 0:
                 raise AirflowException(f"{self.job} ended with {ended.exit_code}: {ended.output}")
             return json.loads(path.read_text(encoding="utf-8"))

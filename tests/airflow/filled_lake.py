@@ -22,7 +22,7 @@ from pipelines.sections import KafkaConfig
 from pipelines.sinks.kafka import KafkaRecordSink
 
 PROJECT = Path(__file__).parents[2]
-N_EVENTS, N_DAYS = 12_000, 10
+N_EVENTS, N_DAYS = 6_000, 10
 DAY_SECONDS = 86_400
 
 

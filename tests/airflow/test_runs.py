@@ -6,7 +6,6 @@ All runs are made first, two at a time, each with a database of its own; what ea
 import json
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from tests.airflow.conftest import PROJECT
+from tests.airflow.running import airflow, new_home, states, values
 
 LOGS = PROJECT / ".liveshelf/airflow/logs/dags-test"
-TIMEOUT_SECONDS = 600
 YESTERDAY = (datetime.now(timezone.utc) - timedelta(days=1)).date().isoformat()
 DAYS = {"since": YESTERDAY, "until": YESTERDAY}
 # name of the run → DAG, its parameters, and the state that each task must end in; of tasks that wait for a verdict, either
@@ -31,6 +30,16 @@ RUNS: dict[str, tuple[str, dict[str, str], dict[str, object]]] = {
         "evaluate_models",
         {},
         {"evaluate_model": "success", "alert": EITHER, "ask_for_training": {"success", "skipped"}},
+    ),
+    "detect_drift": (
+        "detect_drift",
+        {},
+        {"detect_drift": "success", "alert": EITHER, "ask_for_training": {"success", "skipped"}},
+    ),
+    "check_freshness": (
+        "check_freshness",
+        {},
+        {"check_freshness": "success", "alert": EITHER, "ask_for_training": {"success", "skipped"}},
     ),
     "maintain_tables": ("maintain_tables", {}, {"maintain_tables": "success"}),
     "audit_events": ("audit_events", {}, {"audit_events": "success"}),
@@ -56,7 +65,7 @@ def watch(event, args):
     else:
         return
     host = host.decode() if isinstance(host, bytes) else host
-    if host not in (None, "", "localhost", "::1", "0.0.0.0") and not host.startswith("127."):
+    if host not in (None, "", "localhost", "::1", "0.0.0.0", os.uname().nodename) and not host.startswith("127."):
         with open(os.environ["WATCHED"], "a") as file:
             file.write(f"{event} {host} by {sys.argv[:3]}\\n")
 sys.addaudithook(watch)
@@ -98,51 +107,26 @@ def watched(tmp_path_factory) -> Path:
 def runs(lake, watched, tmp_path_factory) -> dict[str, Ended]:
     home = tmp_path_factory.mktemp("airflow")
     environment = {
-        **os.environ,
         "LIVESHELF_CONFIG": str(lake / "config.yaml"),
         "LIVESHELF_SPARK_PROPERTIES": str(lake / "spark.conf"),
-        "LIVESHELF_RETRIES": "0",
-        "LIVESHELF_DEADLINES": "no",
         "PYTHONPATH": str(watched),
         "WATCHED": str(watched / "seen"),
     }
     migrated = home / "migrated"
-    airflow("db", "migrate", home=migrated, environment=environment)
+    airflow("db", "migrate", home=migrated, **environment)
     shutil.rmtree(LOGS, ignore_errors=True)
     LOGS.mkdir(parents=True)
 
     def run(name: str) -> Ended:
         dag_id, parameters, _ = RUNS[name]
-        own = home / name
-        shutil.copytree(migrated, own)
+        own = new_home(home / name, migrated)
         conf = ["--conf", json.dumps(parameters)] if parameters else []
-        ended = airflow("dags", "test", dag_id, *conf, home=own, environment=environment)
+        ended = airflow("dags", "test", dag_id, *conf, home=own, **environment)
         (LOGS / f"{name}.log").write_text(ended.stdout)
-        states, findings = told(own / "airflow.db")
-        return Ended(ended.returncode, ended.stdout, states, findings)
+        return Ended(ended.returncode, ended.stdout, states(own), values(own))
 
     with ThreadPoolExecutor(2) as pool:
         return dict(zip(RUNS, pool.map(run, RUNS), strict=True))
-
-
-def airflow(*arguments: str, home: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [Path(sys.executable).with_name("airflow"), *arguments],
-        env=environment | {"AIRFLOW_HOME": str(home)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
-
-
-def told(database: Path) -> tuple[dict[str, str], dict[str, object]]:
-    with sqlite3.connect(database) as connection:
-        states = dict(connection.execute("SELECT task_id, state FROM task_instance ORDER BY map_index"))
-        values = dict(connection.execute("SELECT task_id, value FROM xcom WHERE key = 'return_value'"))
-    return states, {task: json.loads(value) for task, value in values.items() if value}
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -175,6 +159,8 @@ def test_an_alert_fails_its_own_task_and_not_the_job(runs):
 def test_the_jobs_left_what_they_make(runs, lake):
     assert (lake / "lake/evaluations/_delta_log").is_dir()
     assert (lake / "lake/audits/_delta_log").is_dir()
+    assert (lake / "lake/drift/_delta_log").is_dir()
+    assert {"mode", "changed", "reason"} <= set(runs["check_freshness"].findings["check_freshness"]["serving"])
     assert "profiles replaced" in runs["backfill of profiles"].log
     findings = runs["evaluate_models"].findings["evaluate_model"]
     assert findings["gate"]["decision"] in {"promote", "keep", "no challenger"}
