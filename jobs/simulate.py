@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, get_args
 
 import click
 import orjson
@@ -17,8 +17,9 @@ from jobs._stopping import EXIT_CODE, stop_on_signals
 from pipelines.errors import InputError
 from pipelines.events.logs import KafkaRecord
 from pipelines.local.pacing import Pacer
-from pipelines.local.shop import Shop, ShopConfig, Truth
+from pipelines.local.shop import Plant, Shop, ShopConfig, Truth
 from pipelines.local.shop.items import item_records
+from pipelines.local.shop.planted import PlantKind
 from pipelines.sinks.jsonl import JsonlSink
 
 RATE_IN_A_HURRY = 500.0  # events/s of the shop's own time, when it is sent as fast as possible
@@ -38,6 +39,12 @@ class RecordSink(Protocol):
 @click.option("--start-ms", type=int, help="Time of the first event, epoch ms. Default: so that events happen now.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write this file, a record a line.")
 @click.option(
+    "--plant", type=click.Choice(get_args(PlantKind)), help="Let something change, for `detect_drift` to find."
+)
+@click.option(
+    "--plant-after", default=0.8, show_default=True, type=click.FloatRange(0, 1), help="After this share of the events."
+)
+@click.option(
     "--catalogue",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the shop's items to this file, for `load_catalogue`, and send nothing.",
@@ -45,7 +52,7 @@ class RecordSink(Protocol):
 @config_option
 def main(
     *, n_events: int, n_users: int, n_items: int, rate: str, seed: int, start_ms: int | None, out: Path | None,
-    catalogue: Path | None, config: Config,
+    plant: PlantKind | None, plant_after: float, catalogue: Path | None, config: Config,
 ) -> None:  # fmt: skip
     """Send the events of a simulated shop to Kafka, or write them to a file.
 
@@ -59,7 +66,8 @@ def main(
         ShopConfig(
             n_users=n_users, n_items=n_items, n_events=n_events, events_per_second=per_second or RATE_IN_A_HURRY,
             seed=seed, start_ms=begin_ms,
-        )
+        ),
+        Plant(plant, round(plant_after * n_events)) if plant else None,
     )  # fmt: skip
     if catalogue is not None:
         catalogue.write_bytes(b"".join(orjson.dumps(record) + b"\n" for record in item_records(shop)))

@@ -15,6 +15,7 @@ from pipelines.drift_sections import LEAST_BLOCKS, DriftConfig
 Verdict = Literal["drift", "missing", "stable", "usual weekday", "too few rows", "no reference", "no data"]
 ALERTS: tuple[Verdict, ...] = ("missing", "drift")
 JUDGED: tuple[Verdict, ...] = ("drift", "stable", "usual weekday")
+LEAST_MISSED = 10  # independent rows with a value that should be there: none by chance, once in e¹⁰ windows
 MOST_CHANGED = 2  # bins that are named
 
 
@@ -67,7 +68,7 @@ def judge(histograms: Sequence[Histogram], config: DriftConfig, same_weekday: Se
     there on average, and a value that chance exceeds in no more than `config.false_alarms` of the runs, all columns together
     (Bonferroni). Where the reference has windows of the same weekday (`same_weekday`), the same must hold against them alone.
     """
-    prepared = [_prepared(histogram, config) for histogram in histograms]
+    prepared = [_prepared(histogram, config, same_weekday) for histogram in histograms]
     chance = config.false_alarms / max(sum(judged.verdict == "stable" for judged in prepared), 1)
     judged = [_compared(one, config, chance, same_weekday) if one.verdict == "stable" else one for one in prepared]
     return sorted(judged, key=_rank)
@@ -78,16 +79,16 @@ def _rank(judged: Judged) -> tuple[int, float, str]:
     return first, -judged.figures.psi / judged.figures.threshold if judged.figures else 0.0, judged.name
 
 
-def _prepared(of: Histogram, config: DriftConfig) -> Judged:
+def _prepared(of: Histogram, config: DriftConfig, same_weekday: Sequence[int]) -> Judged:
     """Whether there is something to compare: `stable` until it is."""
     bins = binned(of, config.bins, config.values)
     n, of_blocks = int(of.current.sum()), of.blocks.sum(axis=1)
     n_blocks = int((of_blocks > 0).sum())
-    usual = float(np.median(of_blocks)) if n_blocks else 0.0
+    usual = _usual_rows(of_blocks, same_weekday)
     verdict: Verdict = "stable"
     if not (n or n_blocks) or tuple(bins.labels) == (MISSING,):
         verdict = "no data"
-    elif n_blocks and usual >= config.smallest_window and n < config.missing_share * usual:
+    elif usual >= config.smallest_window and n < config.missing_share * usual:
         return Judged(of, bins, "missing", f"{n:,} rows, usually {usual:,.0f}")
     elif _is_gone(bins):
         return Judged(of, bins, "missing", "every row is without it, never before")
@@ -98,13 +99,31 @@ def _prepared(of: Histogram, config: DriftConfig) -> Judged:
     return Judged(of, bins, verdict)
 
 
+def _usual_rows(of_blocks: NDArray[np.int64], same_weekday: Sequence[int]) -> float:
+    """Rows that a window usually has: the median of those that have any, and no more than the same weekday had.
+
+    A shop that rests on Sundays misses nothing on one. What lies before the first rows ever is no resting day.
+    """
+    having = np.flatnonzero(of_blocks)
+    if not len(having):
+        return 0.0
+    weekday = [of_blocks[k - 1] for k in same_weekday if k - 1 <= having[-1]]
+    usual = float(np.median(of_blocks[having]))
+    return min(usual, float(np.median(weekday))) if weekday else usual
+
+
 def _is_gone(bins: Binned) -> bool:
-    """Whether no row of the current window has a value, and rows of the reference do."""
+    """Whether no row of the current window has a value, and, by what windows usually have, some should."""
     if MISSING not in bins.labels:
         return False
     place = bins.labels.index(MISSING)
-    n, m = bins.current.sum(), bins.reference.sum()
-    return bool(n and bins.current[place] == n and bins.reference[place] < m)
+    is_without = np.stack([bins.counts[place], bins.counts.sum(axis=0) - bins.counts[place]], axis=1)  # (1 + D, 2)
+    if not is_without[0, 0] or is_without[0, 1]:
+        return False
+    blocks = is_without[1:][is_without[1:].sum(axis=1) > 0]
+    share = blocks[:, 1].sum() / max(blocks.sum(), 1)
+    factor = figures.dispersion(blocks).factor if len(blocks) > 1 else 1.0
+    return bool(share * is_without[0, 0] >= LEAST_MISSED * factor)
 
 
 def _compared(judged: Judged, config: DriftConfig, chance: float, same_weekday: Sequence[int]) -> Judged:

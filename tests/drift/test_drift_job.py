@@ -100,6 +100,17 @@ def test_a_broken_price_unit_is_found_named_and_drawn(planted, tmp_path):
     assert 'src="http' not in page and "<script" not in page
 
 
+def test_a_change_of_taste_is_found_in_the_lists_that_were_served(spark, tmp_path):
+    lake = Lake(tmp_path)
+    lake.file(Shop(CONFIG, Plant("taste_change", PER_DAY * (DAYS - 1))))
+
+    result = lake.detect(END, "--json")
+
+    served = told(result)["lists.served_ndcg"]
+    assert (served["verdict"], result.exit_code) == ("drift", 3)
+    assert served["figure"] > 0.5 and served["change"].startswith("NDCG@10 0.")
+
+
 def test_a_column_that_is_gone_is_missing_because_the_last_run_had_it(planted, spark):
     assert planted.detect(END, "--exit-zero").exit_code == 0
     spark.sql(f"UPDATE delta.`{planted.path('events')}` SET extra = map()")
@@ -130,7 +141,7 @@ def test_features_are_compared_with_what_earlier_runs_counted(spark, tmp_path):
 
     assert first["verdict"] == "no reference"
     changed = detect(1, 4)
-    assert (changed["verdict"], changed["change"].split(",")[0]) == ("drift", "median 9 → 35")
+    assert (changed["verdict"], changed["change"].split(",")[0]) == ("drift", "median 9 → 36")
 
 
 def test_the_table_has_the_columns_of_its_schema(quiet):

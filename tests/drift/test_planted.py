@@ -1,8 +1,10 @@
 """Planted drifts are found within a stated number of events; a shop that nothing happens to raises no alarm for a month."""
 
 import pytest
+from click.testing import CliRunner
 
 from benchmarks.drift import CONFIG, DETECTORS, LIMIT_EVENTS, STABLE_DAYS, STABLE_SEEDS, events_to_alert, false_alarms
+from jobs import simulate
 from pipelines.errors import InputError
 from pipelines.local.shop import Plant, Shop, ShopConfig
 from pipelines.local.shop.planted import NEW_CATEGORY
@@ -46,6 +48,17 @@ def test_the_records_that_are_sent_have_the_change():
     values = [sent.record.value for sent in Shop(CONFIG_OF_SHOP, Plant("new_category", 0)).records()]
 
     assert any(NEW_CATEGORY.encode() in value for value in values)
+
+
+def test_simulate_plants_what_it_is_told_to(tmp_path):
+    plain, planted = tmp_path / "plain.jsonl", tmp_path / "planted.jsonl"
+    arguments = ["--events", "200", "--start-ms", "1767225600000", "--out"]
+    for path, more in ((plain, []), (planted, ["--plant", "new_category", "--plant-after", "0.5"])):
+        assert CliRunner().invoke(simulate.main, [*arguments, str(path), *more], catch_exceptions=False).exit_code == 0
+
+    before, after = (path.read_bytes().splitlines() for path in (plain, planted))
+    changed = [n for n, (b, a) in enumerate(zip(before, after, strict=True)) if b != a]
+    assert changed and min(changed) >= 95
 
 
 def test_an_unknown_plant_is_refused_by_name():

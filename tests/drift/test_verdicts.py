@@ -93,6 +93,24 @@ def test_missing_data_is_drift(current, change):
     assert (judged.verdict, judged.is_alert, judged.change) == ("missing", True, change)
 
 
+def test_a_shop_that_rests_on_sundays_misses_nothing_on_one():
+    sunday, nothing = {"mobile": 3, "desktop": 4}, {}
+    week = [*jittered(days=6), sunday]
+
+    assert one(nothing, *week, same_weekday=(7,)).verdict == "too few rows"
+    assert one(nothing, *week).verdict == "missing"  # on a Monday
+    assert (
+        one(nothing, *jittered(days=3), *[nothing] * 4, same_weekday=(7,)).verdict == "missing"
+    )  # a shop of three days
+
+
+def test_a_field_that_few_rows_ever_had_is_not_gone_when_none_has_it():
+    rare = {None: 995, "tablet": 5}
+
+    assert one({None: 1000}, *[rare] * 7).verdict == "stable"
+    assert one({None: 1000}, *[{None: 900, "tablet": 100}] * 7).verdict == "missing"
+
+
 def test_a_field_that_is_missing_more_often_is_drift():
     judged = one({"mobile": 200, "desktop": 350, "tablet": 50, None: 400}, *jittered())
 
