@@ -121,7 +121,7 @@ def _number_bins(of: Histogram, n_bins: int) -> Binned:
     begins = _merged(_begins(counts[:, 1:].sum(axis=1), n_bins), counts)
     edges = [f"{round_number(keys[begin]):.5g}" for begin in begins[1:]]
     between = [f"{low} to {high}" for low, high in itertools.pairwise(edges)]
-    labels = (f"below {edges[0]}", *between, f"from {edges[-1]}") if edges else ("any number",)
+    labels = (f"below {edges[0]}", *between, f"{edges[-1]} and more") if edges else ("any number",)
     return Binned(labels, np.add.reduceat(counts, begins, axis=0))
 
 

@@ -32,7 +32,7 @@ def test_bins_of_a_number_have_equal_shares_of_the_reference():
 
     assert len(bins.labels) == 10
     assert bins.reference.min() > 300 and bins.reference.max() < 500
-    assert (bins.labels[0].split()[0], bins.labels[-1].split()[0]) == ("below", "from")
+    assert (bins.labels[0].split()[0], bins.labels[-1].split()[-1]) == ("below", "more")
 
 
 def test_bins_do_not_depend_on_the_current_window():
@@ -45,7 +45,7 @@ def test_bins_do_not_depend_on_the_current_window():
 def test_what_lies_beyond_the_reference_has_a_bin_of_its_own():
     bins = binned(numbers([1] * 50 + [100] * 50, [1] * 700), n_bins=10, n_values=20)
 
-    assert bins.labels == ("below 100", "from 100")
+    assert bins.labels == ("below 100", "100 and more")
     assert bins.counts.tolist() == [[50, 700], [50, 0]]
 
 
