@@ -47,9 +47,9 @@ class Freshness:
 
     def show(self) -> None:
         """For people."""
-        figures = [Column(name, justify="right", no_wrap=True) for name in ("age", "soft", "hard")]
+        figures = [Column(name, justify="right", min_width=8) for name in ("age", "soft", "hard")]
         title = f"freshness at {self.as_of:%Y-%m-%d %H:%M:%S} UTC"
-        grid = Table(Column("what", no_wrap=True), *figures, Column("verdict", no_wrap=True), "", title=title)
+        grid = Table(Column("what", overflow="fold"), *figures, Column("verdict", min_width=10), "", title=title)
         for age in self.ages:
             limits = (_minutes(age.limits.soft_minutes), _minutes(age.limits.hard_minutes))
             seconds = "" if age.seconds is None else duration(age.seconds)

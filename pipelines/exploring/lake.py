@@ -41,6 +41,12 @@ class Lake:
         """The rows that `query` gives, `$name` standing for a parameter; times in UTC."""
         return self._duck.execute(query, parameters or None).df()
 
+    def require(self, **jobs: str) -> None:
+        """Raise InputError for a table without rows, by name; each stands with the job that fills it."""
+        for table, job in jobs.items():
+            if not self.sql(f"SELECT 1 FROM {table} LIMIT 1").size:
+                raise InputError(f"the table {table} has no rows yet; `liveshelf {job}` fills it")
+
     def _add(self, name: str, path: str, schema: StructType) -> None:
         path = self.config.table(path)
         rows = DeltaTable(path).to_pyarrow_dataset() if DeltaTable.is_deltatable(path) else _empty(schema)

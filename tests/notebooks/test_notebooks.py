@@ -9,6 +9,7 @@ import pytest
 import yaml
 from nbclient import NotebookClient
 
+from pipelines.config import Config
 from pipelines.errors import InputError
 from tests.notebooks.filled import PROJECT, fill
 
@@ -63,6 +64,17 @@ def test_a_lake_without_events_is_told_and_not_made(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="make demo ARGS=--keep"):
         open_lake(config)
     assert [each.name for each in tmp_path.iterdir()] == ["config.yaml"]
+
+
+@pytest.mark.slow
+def test_a_table_that_nobody_filled_yet_is_told_with_its_job(tmp_path, monkeypatch):
+    from pipelines.exploring.lake import Lake
+
+    monkeypatch.chdir(PROJECT)
+    lake = Lake(Config(lake_root=str(tmp_path / "lake")))
+
+    with pytest.raises(InputError, match="table drift has no rows yet; `liveshelf detect_drift` fills it"):
+        lake.require(drift="detect_drift")
 
 
 @pytest.mark.slow
