@@ -1,5 +1,7 @@
 """A model judged by later choices: lists, what is relevant to them, and the figures, choice by choice as written down plainly."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import ndcg_score
@@ -111,6 +113,17 @@ def test_every_metric_is_scikit_learns_or_what_its_words_say(model, part, choice
     shifted = scores - scores.max(axis=1, keepdims=True)
     log_probability = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     np.testing.assert_allclose(values["log_loss"], -log_probability[np.arange(len(rows)), column], rtol=1e-6)
+
+
+def test_without_hours_after_it_what_is_chosen_in_that_second_is_relevant(model, part, reference):
+    how = replace(HOW, relevant_hours=0.0)
+
+    judged = judge(model, part.whole(), part.user_hash, reference, how, n_most=10_000)
+
+    alone = judged.n_relevant == 1
+    lists = judged.lists["model"]
+    assert alone.mean() > 0.9 and judged.n_relevant.min() == 1
+    np.testing.assert_array_equal(lists.is_relevant[alone], lists.is_chosen[alone])
 
 
 def test_what_is_before_the_choice_makes_its_segment(part, choices, reference):
