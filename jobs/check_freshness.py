@@ -16,6 +16,7 @@ Writes  Redis serving:mode, and what it remembers from look to look; with --dry-
 
 import sys
 import time
+from contextlib import nullcontext
 
 import click
 
@@ -40,7 +41,7 @@ JOB = "check_freshness"
 def main(config: Config, is_dry_run: bool, every_seconds: float | None, telling: Telling) -> None:
     while True:
         try:
-            with telling_outcome(config, JOB):
+            with nullcontext() if is_dry_run else telling_outcome(config, JOB):
                 seen = look(config, JOB, time.time_ns() // 1_000_000, is_dry_run=is_dry_run)
                 telling.conclude(seen.findings(JOB), seen.show)
         except AlertError as alert:
