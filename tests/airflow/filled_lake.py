@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import time
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import yaml
@@ -23,6 +24,7 @@ from pipelines.sinks.kafka import KafkaRecordSink
 
 PROJECT = Path(__file__).parents[2]
 N_EVENTS, N_DAYS = 6_000, 10
+DAYS_NOT_LEARNED = 3  # by the champion, which can be judged by them
 DAY_SECONDS = 86_400
 
 
@@ -31,8 +33,9 @@ def main(folder: Path) -> None:
         config = write_config(folder, servers)
         write_spark_properties(folder)
         send_events(config)
-        run_jobs(config, folder, "validate_events", "personalize")
-        run_jobs(config, folder, "train_model")
+        run_jobs(config, folder, validate_events=["--once"], personalize=["--once"])
+        until = datetime.now(timezone.utc) - timedelta(days=DAYS_NOT_LEARNED)
+        run_jobs(config, folder, train_model=["--until", f"{until:%Y-%m-%d}"])
         print(json.dumps({"config": str(config)}), flush=True)
         sys.stdin.read()
 
@@ -71,12 +74,11 @@ def send_events(path: Path) -> None:
             sink.send(shop_record.record)
 
 
-def run_jobs(config: Path, folder: Path, *names: str) -> None:
+def run_jobs(config: Path, folder: Path, **arguments: list[str]) -> None:
     """Run them side by side, to the end."""
     running = {}
-    for name in names:
-        once = [] if name == "train_model" else ["--once"]
-        command = [sys.executable, "-m", "jobs", name, "--config", str(config), *once]
+    for name, more in arguments.items():
+        command = [sys.executable, "-m", "jobs", name, "--config", str(config), *more]
         with (folder / f"{name}.log").open("wb") as log:
             running[name] = subprocess.Popen(command, cwd=PROJECT, stdout=log, stderr=log)
     for name, process in running.items():
