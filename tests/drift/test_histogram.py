@@ -35,6 +35,15 @@ def test_bins_of_a_number_have_equal_shares_of_the_reference():
     assert (bins.labels[0].split()[0], bins.labels[-1].split()[-1]) == ("below", "more")
 
 
+def test_bins_of_a_number_join_their_neighbours_where_hardly_a_row_is_expected():
+    reference = list(np.exp(np.random.default_rng(0).normal(3, 1, 4_000)))
+    bins = binned(numbers(reference[:24], reference), n_bins=10, n_values=20)
+
+    expected = bins.counts.sum(axis=1) / bins.counts.sum() * 24
+    assert 2 <= len(bins.labels) <= 4 and expected.min() >= 5
+    assert bins.counts.sum() == 4_024
+
+
 def test_bins_do_not_depend_on_the_current_window():
     reference = list(np.exp(np.random.default_rng(0).normal(3, 1, 4_000)))
     same, dearer = (binned(numbers([v * f for v in reference[:500]], reference), 10, 20) for f in (1, 1.2))
