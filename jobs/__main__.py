@@ -78,6 +78,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "jobs.export_metrics",
         "Give Prometheus the figures of all streams, as they tell them in Redis.",
     ),
+    "status": (
+        "jobs.status",
+        "Show how everything is, at one look: streams, lists, records, the model, and what is wrong.",
+    ),
     "monitor": (
         "jobs.monitor",
         "Watch the suite on this machine: Prometheus with the alert rules, and Alertmanager, until Ctrl-C.",

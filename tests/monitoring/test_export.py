@@ -1,5 +1,6 @@
 """The exporter as it is run: what it says, and what it says when Redis is away."""
 
+import json
 import os
 import re
 import subprocess
@@ -15,6 +16,7 @@ from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
 from jobs.export_metrics import main
+from jobs.status import main as status
 from pipelines.local.processes import free_port
 from pipelines.stores.due import DueStore
 from pipelines.stores.heartbeat import HeartbeatStore
@@ -106,3 +108,28 @@ def test_the_same_as_a_file_written_whole(redis_url, redis_client, tmp_path, mon
     assert ended.exit_code == 0, ended.output
     assert figures(file.read_text())["liveshelf_interactions_total{folded}"] == 4
     assert [path.name for path in file.parent.iterdir()] == ["liveshelf.prom"]
+
+
+def test_the_status_is_read_as_it_is_now(redis_url, redis_client, monkeypatch):
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    HeartbeatStore(redis_client).beat("personalize", {"state": "running", "n_lists": 4})
+
+    well = CliRunner().invoke(status, ["--json"])
+    ServingModeStore(redis_client).set(ServingMode("fallback", "a test"))
+    ill = CliRunner().invoke(status, ["--json"])
+    shown = CliRunner().invoke(status, ["--once"])
+
+    told = json.loads(well.stdout)
+    assert (well.exit_code, ill.exit_code, shown.exit_code) == (0, 3, 3)
+    assert told["troubles"] == [] and told["streams"]["personalize"]["n_lists"] == 4
+    assert json.loads(ill.stdout)["troubles"] == ["nobody gets a personal list: a test"]
+    assert "made 4" in shown.stdout and "nobody gets a personal list" in shown.stdout
+
+
+@pytest.mark.slow
+def test_the_status_says_that_redis_is_away(monkeypatch):
+    monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{free_port()}/0")
+
+    shown = CliRunner().invoke(status, ["--once"])
+
+    assert shown.exit_code == 3 and "Redis does not answer" in shown.stdout

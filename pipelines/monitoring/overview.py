@@ -1,0 +1,102 @@
+"""What Redis says of the whole, at one look, and what of it is trouble."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from pipelines.monitoring.meanings import JOBS_THAT_END, OF_STREAM
+from pipelines.monitoring.standing import unfiled_lists, waiting_users
+from pipelines.stores.heartbeat import HeartbeatStore
+from pipelines.stores.outcomes import Outcome, OutcomeStore
+from pipelines.stores.serving_mode import ServingMode, ServingModeStore
+
+SILENT_SECONDS = 60  # a stream gives a sign of life every five
+FAR_BEHIND_RECORDS = 20_000
+MUCH_QUARANTINED = 0.05
+FAILED, FOUND = 1, 3  # exit codes
+Beat = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """All of it as of one instant."""
+
+    as_of_ms: int
+    problem: str = ""  # why Redis could not be asked; then there is nothing else
+    streams: Mapping[str, Beat] = field(default_factory=dict)
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    serving: ServingMode = field(default_factory=ServingMode)
+    waiting: Mapping[str, int] = field(default_factory=dict)  # users whose list is to be made again, by queue
+    n_unfiled: int = 0  # published lists that are not in Delta yet
+    memory_bytes: int = 0
+
+    @classmethod
+    def read(cls, client: Redis) -> "Overview":
+        """Look at Redis."""
+        now_ms, beats = time.time_ns() // 1_000_000, HeartbeatStore(client)
+        try:
+            return cls(
+                now_ms,
+                streams={job: beat for job in OF_STREAM if (beat := beats.read(job)) is not None},
+                outcomes=OutcomeStore(client).read(JOBS_THAT_END),
+                serving=ServingModeStore(client).read(),
+                waiting=waiting_users(client, now_ms),
+                n_unfiled=unfiled_lists(client),
+                memory_bytes=client.info("memory")["used_memory"],
+            )
+        except RedisError as error:
+            return cls(now_ms, problem=f"{type(error).__name__}: {error}")
+
+    def silence_seconds(self, stream: str) -> float:
+        """How long ago a stream gave its last sign of life."""
+        return (self.as_of_ms - int(self.streams[stream]["as_of_ms"])) / 1000
+
+
+def troubles(overview: Overview) -> list[str]:
+    """What somebody should look at, the worst first; a line each."""
+    if overview.problem:
+        return [f"Redis does not answer: {overview.problem}"]
+    return [*_of_streams(overview), *_of_serving(overview), *_of_model(overview), *_of_jobs(overview)]
+
+
+def quarantined_share(beat: Beat) -> float:
+    """Share of the records that were quarantined since the stream started."""
+    n_bad = int(beat.get("n_quarantined", 0))
+    n_all = n_bad + int(beat.get("n_valid", 0))
+    return n_bad / n_all if n_all else 0.0
+
+
+def _of_streams(overview: Overview) -> Iterator[str]:
+    for stream, beat in overview.streams.items():
+        silence = overview.silence_seconds(stream)
+        if beat.get("state") == "failed":
+            yield f"{stream} ended with an error"
+        elif beat.get("state") != "stopped" and silence > SILENT_SECONDS:
+            yield f"{stream} has given no sign of life for {silence:,.0f} s"
+        elif (beat.get("kafka_lag") or 0) > FAR_BEHIND_RECORDS:
+            yield f"{stream} is {beat['kafka_lag']:,} records behind Kafka"
+        if (share := quarantined_share(beat)) > MUCH_QUARANTINED:
+            yield f"{stream} quarantined {share:.0%} of the records since it started"
+
+
+def _of_serving(overview: Overview) -> Iterator[str]:
+    if overview.serving.mode == "fallback":
+        yield f"nobody gets a personal list: {overview.serving.reason}"
+    if error := overview.streams.get("personalize", {}).get("lists_error"):
+        yield f"lists that time makes fail: {error}"
+
+
+def _of_model(overview: Overview) -> Iterator[str]:
+    if because := overview.streams.get("personalize", {}).get("frozen_because"):
+        yield f"learning has stopped: {because}"
+
+
+def _of_jobs(overview: Overview) -> Iterator[str]:
+    said = {FAILED: "could not do its work", FOUND: "found what somebody should look at"}
+    for job, outcome in overview.outcomes.items():
+        if outcome.exit_code in said:
+            yield f"{job} {said[outcome.exit_code]}"

@@ -1,0 +1,110 @@
+"""What is wrong, at one look."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from jobs._status_texts import screen
+from pipelines.monitoring.overview import Overview, troubles
+from pipelines.stores.outcomes import Outcome
+from pipelines.stores.serving_mode import ServingMode
+
+NOW_MS = 1_790_000_000_000
+
+
+def beat(seconds_ago: float = 2.0, **figures) -> dict:
+    return {"as_of_ms": NOW_MS - round(seconds_ago * 1000), "state": "running", **figures}
+
+
+def an_overview(**more) -> Overview:
+    return Overview(NOW_MS, **more)
+
+
+@pytest.mark.parametrize(
+    ("overview", "expected"),
+    [
+        pytest.param(an_overview(), [], id="nothing-told-yet"),
+        pytest.param(an_overview(streams={"personalize": beat(kafka_lag=19_000)}), [], id="well"),
+        pytest.param(
+            an_overview(streams={"personalize": beat(90)}),
+            ["personalize has given no sign of life for 90 s"],
+            id="silent",
+        ),
+        pytest.param(an_overview(streams={"personalize": beat(90, state="stopped")}), [], id="stopped-by-somebody"),
+        pytest.param(
+            an_overview(streams={"personalize": beat(9, state="failed")}), ["personalize ended with an error"], id="failed"
+        ),
+        pytest.param(
+            an_overview(streams={"build_features": beat(), "personalize": beat(kafka_lag=21_000)}),
+            ["personalize is 21,000 records behind Kafka"],
+            id="behind",
+        ),
+        pytest.param(
+            an_overview(streams={"validate_events": beat(n_valid=90, n_quarantined=10)}),
+            ["validate_events quarantined 10% of the records since it started"],
+            id="much-quarantined",
+        ),
+        pytest.param(
+            an_overview(serving=ServingMode("fallback", "a test")), ["nobody gets a personal list: a test"], id="fallback"
+        ),
+        pytest.param(
+            an_overview(streams={"personalize": beat(frozen_because="log-loss 9")}), ["learning has stopped: log-loss 9"],
+            id="frozen",
+        ),
+        pytest.param(
+            an_overview(outcomes={"detect_drift": Outcome(1, 2.0, 3), "train_model": Outcome(1, 2.0, 1)}),
+            ["detect_drift found what somebody should look at", "train_model could not do its work"],
+            id="jobs",
+        ),
+        pytest.param(
+            Overview(NOW_MS, problem="ConnectionError: refused"), ["Redis does not answer: ConnectionError: refused"],
+            id="redis-away",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said(overview, expected):
+    assert troubles(overview) == expected
+
+
+def drawn(overview: Overview, width: int = 120) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(screen(overview))
+    return console.file.getvalue()
+
+
+def test_the_screen_of_a_shop_at_work():
+    hot = beat(batch_as_of_ms=NOW_MS, n_lists=1_234, n_swept_lists=5, lag_p50_ms=210.4, lag_p99_ms=900.0,
+               model_version="7", model_items=500, progressive_ndcg=0.1234, progressive_ndcg_of_popularity=0.1,
+               kafka_lag=12)  # fmt: skip
+    filing = beat(n_valid=990, n_quarantined=10, quarantined_by_rule={"[odd] rule": 9, "b": 1}, n_known_already=20)
+    told = drawn(
+        an_overview(
+            streams={"validate_events": filing, "personalize": hot},
+            outcomes={"train_model": Outcome(NOW_MS, 61.0, 0)},
+            waiting={"due": 3, "renewal": 0},
+        )
+    )
+
+    for part in (
+        "all well", "made 1,234", "event to list p50 210 ms", "version 7", "NDCG before learning 0.123", "valid 990",
+        "quarantined 10", "1.0%; [odd] rule 9, b 1", "waiting: 3 due", "train_model", "61 s", "running",
+    ):  # fmt: skip
+        assert part in told, part
+
+
+@pytest.mark.parametrize(
+    "overview",
+    [
+        pytest.param(an_overview(), id="empty"),
+        pytest.param(Overview(NOW_MS, problem="gone"), id="redis-away"),
+        pytest.param(an_overview(streams={"personalize": {"as_of_ms": NOW_MS}}), id="a-stream-of-another-version"),
+    ],
+)
+@pytest.mark.parametrize("width", [40, 120])
+def test_the_screen_is_drawn_whatever_there_is(overview, width):
+    assert drawn(overview, width).strip()
+
+
+def test_an_empty_shop_is_told_what_to_start():
+    assert "no stream has told of itself yet" in drawn(an_overview())
