@@ -58,6 +58,14 @@ def test_what_lies_beyond_the_reference_has_a_bin_of_its_own():
     assert bins.counts.tolist() == [[50, 700], [50, 0]]
 
 
+def test_what_lies_beyond_the_reference_does_not_join_its_last_quantile():
+    reference = list(np.exp(np.random.default_rng(0).normal(3, 1, 4_000)))
+
+    bins = binned(numbers([1e6] * 100 + reference[:400], reference), n_bins=10, n_values=20)
+
+    assert bins.counts[-1].tolist() == [100, 0]
+
+
 def test_frequent_values_have_a_bin_each_and_the_rest_one():
     windows = {f"v{n}": 100 - n for n in range(40)}
 
