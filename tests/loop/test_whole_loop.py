@@ -15,8 +15,10 @@ import yaml
 from click.testing import CliRunner
 
 from jobs.__main__ import main
+from pipelines.features.profile import decode
 from pipelines.lists.document import PublishedList
 from pipelines.local.processes import free_port
+from pipelines.stores.keys import profile_key
 from pipelines.stores.ranks import RankStore
 from tests.both_streams import BothStreams
 
@@ -80,6 +82,10 @@ class Loop:
         path.write_text(yaml.safe_dump(yaml.safe_load(self.streams.path.read_text()) | {"freshness": limits}))
         told = CliRunner().invoke(main, ["check_freshness", "--config", str(path), "--json"])
         return json.loads(told.stdout) | {"exit_code": told.exit_code}
+
+    def n_folded(self, user: str) -> int:
+        """How many interactions the user's profile has."""
+        return int(decode([self.streams.client.get(profile_key(user))]).length[0])
 
     def personal(self, user: str, since: str | None = None, seconds: float = 60.0) -> dict:
         """The user's own list, as soon as there is one, or another one than that with the id `since`."""
@@ -168,6 +174,8 @@ def test_what_a_visitor_did_is_the_users_after_the_login(loop):
     for item in items_of("lamps")[:4]:
         loop.click(item, anonymous_id="visitor-1")
     assert loop.list_of("user-1")["source"] != "personal"
+    # A login and clicks before it lie in two partitions: what comes to the user after the login waits for the next list.
+    until(lambda: loop.n_folded("visitor-1") == 4, 60.0, "the profile of four clicks")
 
     login = {"event_type": "identify", "user_id": "user-1", "anonymous_id": "visitor-1"}
     loop.send(login)
