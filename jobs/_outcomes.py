@@ -3,7 +3,8 @@
 import functools
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -15,20 +16,25 @@ from pipelines.stores.connection import connect
 from pipelines.stores.outcomes import Outcome, OutcomeStore
 
 TIMEOUT_SECONDS = 2.0
+OF_THE_PAST = timedelta(days=1)
 
 
 def tells_outcome(job: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorate a job, below `config_option`: however it ends, that is told."""
+    """Decorate a job, below `config_option`: however it ends, that is told, unless it is a trial or a look at the past."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def run(*args: Any, config: Config, **kwargs: Any) -> None:
-            with telling_outcome(config, job):
+            with telling_outcome(config, job) if _is_about_now(**kwargs) else nullcontext():
                 function(*args, config=config, **kwargs)
 
         return run
 
     return decorate
+
+
+def _is_about_now(*, is_dry_run: bool = False, as_of: datetime | None = None, **_: Any) -> bool:
+    return not is_dry_run and (as_of is None or datetime.now(timezone.utc) - as_of < OF_THE_PAST)
 
 
 @contextmanager

@@ -18,8 +18,9 @@ from pipelines.stores.outcomes import OutcomeStore
 @as_of_option
 @telling_options
 @click.option("--find", "alerts", multiple=True)
+@click.option("--dry-run", "is_dry_run", is_flag=True)
 @click.option("--fail", type=click.Choice(["known", "unknown"]))
-def look(config, as_of, telling, alerts, fail):
+def look(config, as_of, telling, alerts, is_dry_run, fail):
     if fail:
         raise InputError("a known fault") if fail == "known" else ZeroDivisionError
     telling.conclude(Findings("look", as_of, alerts), lambda: None)
@@ -44,6 +45,15 @@ def test_however_a_job_ends_that_is_told(redis_url, redis_client, monkeypatch, a
     assert told.keys() == {"look"} and told["look"].exit_code == outcome
     assert told["look"].ended_ms > 1_700_000_000_000 and told["look"].seconds >= 0
     assert redis_client.ttl("outcome:look") > 30 * 24 * 3600
+
+
+@pytest.mark.parametrize("arguments", [["--dry-run"], ["--as-of", "2026-01-01"]], ids=["trial", "past"])
+def test_a_trial_and_a_look_at_the_past_say_nothing_of_now(redis_url, redis_client, monkeypatch, arguments):
+    monkeypatch.setenv("REDIS_URL", redis_url)
+
+    assert CliRunner().invoke(look, [*arguments, "--find", "it"]).exit_code == 3
+
+    assert OutcomeStore(redis_client).read(["look"]) == {}
 
 
 def test_nobody_to_tell_is_no_trouble(monkeypatch):
