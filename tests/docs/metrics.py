@@ -30,7 +30,7 @@ On one machine `make monitor` does all of this: exporter, Prometheus with the ru
 
 A stream tells its figures in its heartbeat (`heartbeat:{job}` in Redis), after each micro-batch and every five seconds, and
 `export_metrics` reads them when it is asked: watching costs the hot path nothing, and a stream needs no port of its own
-([why](adr/0021-metrics-from-heartbeats.md)). A stream that died stops telling: `time() - liveshelf_heartbeat_timestamp_seconds`
+([why](adr/0022-metrics-from-heartbeats.md)). A stream that died stops telling: `time() - liveshelf_heartbeat_timestamp_seconds`
 grows, while its last figures stay for seven days.
 
 """
