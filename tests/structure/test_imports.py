@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -59,8 +60,19 @@ def python_files(folder: str) -> list[Path]:
     return sorted((PROJECT / folder).rglob("*.py"))
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def code_of(path: Path) -> str:
+    """Without comments."""
+    return ast.unparse(parsed(path))
+
+
 def imported(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -93,7 +105,7 @@ def test_a_room_imports_only_what_is_below_it(path):
 )
 def test_a_stage_room_touches_no_client_and_no_clock(path):
     roots = {name.split(".")[0] for name in imported(path)}
-    calls = ast.unparse(ast.parse(path.read_text(encoding="utf-8")))
+    calls = code_of(path)
 
     assert not roots & CLIENTS
     assert not [word for word in ("datetime.now", "utcnow", "os.environ[", "os.environ.get", "getenv") if word in calls]
@@ -130,12 +142,7 @@ def test_only_the_tracking_room_and_jobs_import_mlflow():
     ],
 )
 def test_there_is_one(text, only_in):
-    having = [
-        path
-        for folder in ("jobs", "pipelines")
-        for path in python_files(folder)
-        if text in ast.unparse(ast.parse(path.read_text(encoding="utf-8")))
-    ]
+    having = [path for folder in ("jobs", "pipelines") for path in python_files(folder) if text in code_of(path)]
 
     assert [str(path.relative_to(PROJECT)) for path in having] == only_in
 
