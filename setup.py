@@ -97,6 +97,7 @@ setup(
             "audit/templates/*",
             "evaluation/templates/*",
             "drift/templates/*",
+            "monitoring/templates/*",
             "collecting/static/*",
         ]
     },

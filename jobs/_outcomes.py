@@ -16,6 +16,7 @@ from pipelines.stores.connection import connect
 from pipelines.stores.outcomes import Outcome, OutcomeStore
 
 TIMEOUT_SECONDS = 2.0
+MAX_SAID_CHARACTERS = 2_000
 OF_THE_PAST = timedelta(days=1)
 
 
@@ -40,15 +41,16 @@ def _is_about_now(*, is_dry_run: bool = False, as_of: datetime | None = None, **
 @contextmanager
 def telling_outcome(config: Config, job: str) -> Iterator[None]:
     """Tell how what is done inside ends. Nobody to tell is no trouble: a job needs no Redis for this."""
-    began, exit_code = time.monotonic(), 1
+    began, exit_code, said = time.monotonic(), 1, ""
     try:
         yield
         exit_code = 0
-    except LiveshelfError as error:
-        exit_code = error.exit_code
+    except Exception as error:
+        exit_code = error.exit_code if isinstance(error, LiveshelfError) else 1
+        said = (str(error) or type(error).__name__)[:MAX_SAID_CHARACTERS]
         raise
     finally:
-        outcome = Outcome(time.time_ns() // 1_000_000, round(time.monotonic() - began, 3), exit_code)
+        outcome = Outcome(time.time_ns() // 1_000_000, round(time.monotonic() - began, 3), exit_code, said)
         with suppress(ServerError, RedisError):
             url = str(with_running_redis(config).redis.url)
             OutcomeStore(connect(url, timeout_seconds=TIMEOUT_SECONDS, retries=0)).tell(job, outcome)

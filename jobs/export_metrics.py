@@ -6,7 +6,7 @@
 
 One service for all streams, wherever their drivers run: a stream tells what it did in its heartbeat, and that it lives every
 five seconds. So the hot path pays nothing for being watched. The collector and the service of lists have a /metrics of their
-own. docs/metrics.md has every figure.
+own. docs/metrics.md has every figure; /status is a page for people.
 
 \b
 Reads   Redis heartbeat:{job}, queues, memory
@@ -46,7 +46,8 @@ def main(config: Config, host: str | None, port: int | None, textfile: Path | No
     host, port = host or monitoring.host, monitoring.port if port is None else port
     listening = listen(host, port)
     who = "" if is_loopback(host) else f"; whoever reaches {host} reads every figure"
-    click.echo(f"metrics on http://{host}:{listening.getsockname()[1]}/metrics{who}. Ctrl-C ends it.", err=True)
+    address = f"http://{host}:{listening.getsockname()[1]}"
+    click.echo(f"metrics on {address}/metrics, a page on {address}/status{who}. Ctrl-C ends it.", err=True)
     serve(Processes(1, MAX_CONNECTIONS, STOP_SECONDS), listening, partial(app_of, url))
 
 

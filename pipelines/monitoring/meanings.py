@@ -111,6 +111,7 @@ LAG = Meaning(
 NO_METRIC = {
     "batch_id": "of its sink: the same as stream_batch_id",
     "ruleset": "a hash",
+    "last_quarantined": "examples, by id",
     "n_rows": "the sum of n_valid and n_quarantined",
     "n_interactions": "the sum of what became of them",
     "lag_p50_ms": "the histogram has it",

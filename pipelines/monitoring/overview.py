@@ -18,6 +18,7 @@ SILENT_SECONDS = 60  # a stream gives a sign of life every five
 FAR_BEHIND_RECORDS = 20_000
 MUCH_QUARANTINED = 0.05
 FAILED, FOUND = 1, 3  # exit codes
+MOST_LINES = 3  # of what a job said
 Beat = Mapping[str, Any]
 
 
@@ -99,4 +100,8 @@ def _of_jobs(overview: Overview) -> Iterator[str]:
     said = {FAILED: "could not do its work", FOUND: "found what somebody should look at"}
     for job, outcome in overview.outcomes.items():
         if outcome.exit_code in said:
-            yield f"{job} {said[outcome.exit_code]}"
+            lines = outcome.said.splitlines()
+            found = "; ".join(
+                line.strip() for line in (lines[1:] if outcome.exit_code == FOUND else lines)[:MOST_LINES]
+            )
+            yield f"{job} {said[outcome.exit_code]}{': ' + found if found else ''}"

@@ -21,6 +21,7 @@ class BatchSummary:
     quarantined_by_rule: Counter[str] = field(default_factory=Counter)  # a row that breaks two rules counts for both
     warned_by_rule: Counter[str] = field(default_factory=Counter)  # of valid rows
     times_by_day: dict[date, TimeRange] = field(default_factory=dict)  # of the valid events: first and last event_time
+    last_quarantined: dict[str, str] = field(default_factory=dict)  # rule → record_id of the newest that broke it
     quarantine_days: tuple[date, date] | None = None  # first and last ingest_date of the quarantined
 
     @property
@@ -36,13 +37,15 @@ class BatchSummary:
         return [(ranges[0][0], max(last for _, last in ranges))]
 
     def figures(self) -> dict[str, Any]:
-        """Give the part of it that is reported."""
+        """Give the part of it that is reported. `last_quarantined` is left out where there is none: the one before stays."""
+        examples = sorted(self.last_quarantined.items())
         return {
             "n_rows": self.n_rows,
             "n_valid": self.n_valid,
             "n_quarantined": self.n_quarantined,
             "quarantined_by_rule": dict(sorted(self.quarantined_by_rule.items())),
             "warned_by_rule": dict(sorted(self.warned_by_rule.items())),
+            **({"last_quarantined": examples} if examples else {}),
         }
 
 
@@ -53,6 +56,7 @@ def summarize(rows: DataFrame) -> BatchSummary:
     of_valid = [F.when(is_valid, F.col(name)).alias(name) for name in ("event_date", "warnings")]
     groups = rows.groupBy("rules", *of_valid).agg(
         F.count("*").alias("n"),
+        F.max_by("record_id", "ingest_time").alias("newest_id"),
         F.min(event_us).alias("first_us"),
         F.max(event_us).alias("last_us"),
         F.min("ingest_date").alias("first_ingest"),
@@ -74,6 +78,7 @@ def _add(summary: BatchSummary, group: Row) -> None:
         return
     summary.n_quarantined += group.n
     summary.quarantined_by_rule.update(dict.fromkeys(group.rules, group.n))
+    summary.last_quarantined.update(dict.fromkeys(group.rules, group.newest_id))
     first_day, last_day = summary.quarantine_days or (group.first_ingest, group.last_ingest)
     summary.quarantine_days = min(first_day, group.first_ingest), max(last_day, group.last_ingest)
 

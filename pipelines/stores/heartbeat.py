@@ -8,9 +8,11 @@ from typing import Any
 import orjson
 from redis import Redis
 
+from pipelines.stores.history import HistoryStore
 from pipelines.stores.keys import heartbeat_key
 
 TTL_SECONDS = 7 * 24 * 3600
+NOTE_SECONDS = 60.0
 
 
 class HeartbeatStore:
@@ -24,6 +26,10 @@ class HeartbeatStore:
         document = orjson.dumps({**figures, "as_of_ms": time.time_ns() // 1_000_000}, option=orjson.OPT_SERIALIZE_NUMPY)
         self._client.set(heartbeat_key(job), document, ex=TTL_SECONDS)
 
+    def note(self, job: str, figures: Mapping[str, Any]) -> None:
+        """Keep a point of the history of `job`."""
+        HistoryStore(self._client).note(job, figures)
+
     def read(self, job: str) -> dict[str, Any] | None:
         """The last heartbeat of `job`, with its `as_of_ms`; None when there was none."""
         document = self._client.get(heartbeat_key(job))
@@ -33,19 +39,24 @@ class HeartbeatStore:
 class SharedHeartbeat:
     """The heartbeat of a stream: each of its threads tells its own figures, and every beat has the last of all.
 
-    `as_of_ms` is when it last gave a sign of life, `batch_as_of_ms` when it last ended a micro-batch.
+    `as_of_ms` is when it last gave a sign of life, `batch_as_of_ms` when it last ended a micro-batch. Once a minute a beat is
+    noted in the history, too.
     """
 
     def __init__(self, store: HeartbeatStore, job: str) -> None:
         self._store, self._job = store, job
         self._figures: dict[str, Any] = {}
         self._lock = threading.Lock()  # else an older beat could overtake a newer one
+        self._next_note_s = 0.0
 
     def tell(self, figures: Mapping[str, Any]) -> None:
         """Beat with these figures and what others told before."""
         with self._lock:
             self._figures.update(figures)
             self._store.beat(self._job, self._figures)
+            if time.monotonic() >= self._next_note_s:
+                self._next_note_s = time.monotonic() + NOTE_SECONDS
+                self._store.note(self._job, self._figures)
 
     def tell_batch(self, figures: Mapping[str, Any]) -> None:
         """Tell what a micro-batch did that has just ended."""

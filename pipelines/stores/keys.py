@@ -62,6 +62,11 @@ def outcome_key(job: str) -> str:
     return f"outcome:{job}"
 
 
+def history_key(job: str) -> str:
+    """What a stream's figures were, a point a minute: a stream of Redis."""
+    return f"history:{job}"
+
+
 def rank_key(name: str) -> str:
     return f"rank:{{{name}}}"
 

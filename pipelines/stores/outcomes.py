@@ -18,6 +18,7 @@ class Outcome:
     ended_ms: int  # epoch ms
     seconds: float  # it took
     exit_code: int  # 0 well, 1 could not do its work, 3 found what somebody should look at
+    said: str = ""  # for people, where it is not well; a line each finding
 
 
 @dataclass(frozen=True)

@@ -71,21 +71,23 @@ def test_streams_redis_queues_and_mode_are_told_as_they_are_now(redis_url, redis
     HeartbeatStore(redis_client).beat("personalize", {"n_new": 4, "state": "running"})
     DueStore(redis_client).put(["u1", "u2"], at_ms=1)
     DueStore(redis_client).put(["u3"], at_ms=4_000_000_000_000)
-    OutcomeStore(redis_client).tell("detect_drift", Outcome(1_500, 20.5, 3))
+    OutcomeStore(redis_client).tell("train_model", Outcome(1_500, 20.5, 0))
     redis_client.xadd(list_log_key(1), {"list": b"{}"})
 
     with exporter(redis_url) as address:
         before = scraped(address)
         ServingModeStore(redis_client).set(ServingMode("fallback", "a test"))
         after = scraped(address)
+        shown = requests.get(f"{address}/status", timeout=30)
 
+    assert "1 to look at" in shown.text and "nobody gets a personal list: a test" in shown.text
     assert before["liveshelf_interactions_total{folded}"] == 4
     assert before["liveshelf_stream_state{running}{personalize}"] == 1
     told = {
-        name: before[f"liveshelf_job_{name}{{detect_drift}}"]
+        name: before[f"liveshelf_job_{name}{{train_model}}"]
         for name in ("end_timestamp_seconds", "run_seconds", "exit_code")
     }
-    assert told == {"end_timestamp_seconds": 1.5, "run_seconds": 20.5, "exit_code": 3}
+    assert told == {"end_timestamp_seconds": 1.5, "run_seconds": 20.5, "exit_code": 0}
     assert before["liveshelf_lists_waiting{due}"] == 2  # the third is not due yet
     assert before["liveshelf_lists_unfiled"] == 1
     assert before["liveshelf_redis_up"] == 1 and before["liveshelf_redis_memory_bytes"] > 100_000
@@ -96,6 +98,7 @@ def test_streams_redis_queues_and_mode_are_told_as_they_are_now(redis_url, redis
 def test_while_redis_is_away_that_is_what_is_told():
     with exporter(f"redis://127.0.0.1:{free_port()}/0") as address:
         assert scraped(address) == {"liveshelf_redis_up": 0}
+        assert "Redis does not answer" in requests.get(f"{address}/status", timeout=30).text
 
 
 def test_the_same_as_a_file_written_whole(redis_url, redis_client, tmp_path, monkeypatch):

@@ -27,22 +27,23 @@ def look(config, as_of, telling, alerts, is_dry_run, fail):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "exit_code", "outcome"),
+    ("arguments", "exit_code", "outcome", "said"),
     [
-        pytest.param([], 0, 0, id="well"),
-        pytest.param(["--find", "it"], 3, 3, id="findings"),
-        pytest.param(["--find", "it", "--exit-zero"], 0, 3, id="findings-that-fail-nobody"),
-        pytest.param(["--fail", "known"], 1, 1, id="could-not-look"),
-        pytest.param(["--fail", "unknown"], 1, 1, id="a-fault-of-ours"),
+        pytest.param([], 0, 0, "", id="well"),
+        pytest.param(["--find", "it"], 3, 3, "look: an alert\n  it", id="findings"),
+        pytest.param(["--find", "it", "--exit-zero"], 0, 3, "look: an alert\n  it", id="findings-that-fail-nobody"),
+        pytest.param(["--fail", "known"], 1, 1, "a known fault", id="could-not-look"),
+        pytest.param(["--fail", "unknown"], 1, 1, "ZeroDivisionError", id="a-fault-of-ours"),
     ],
 )
-def test_however_a_job_ends_that_is_told(redis_url, redis_client, monkeypatch, arguments, exit_code, outcome):
+def test_however_a_job_ends_that_is_told(redis_url, redis_client, monkeypatch, arguments, exit_code, outcome, said):
     monkeypatch.setenv("REDIS_URL", redis_url)
 
     assert CliRunner().invoke(look, arguments).exit_code == exit_code
 
     told = OutcomeStore(redis_client).read(["nobody", "look"])
     assert told.keys() == {"look"} and told["look"].exit_code == outcome
+    assert told["look"].said == said
     assert told["look"].ended_ms > 1_700_000_000_000 and told["look"].seconds >= 0
     assert redis_client.ttl("outcome:look") > 30 * 24 * 3600
 
