@@ -98,7 +98,7 @@ def test_every_panel_of_the_dashboards_has_data_while_the_demo_runs(kept_demo, t
             run("LIVESHELF_CONFIG=.liveshelf/demo/config.yaml .venv/bin/liveshelf build_features --once").returncode
             == 0
         )
-        deadline, empty = time.monotonic() + 180, set(asked)
+        deadline, empty = time.monotonic() + 420, set(asked)
         while empty - MAY_BE_EMPTY and time.monotonic() < deadline:
             assert (
                 run("LIVESHELF_CONFIG=.liveshelf/demo/config.yaml .venv/bin/liveshelf simulate --events 300").returncode
