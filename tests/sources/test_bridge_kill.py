@@ -26,7 +26,7 @@ from tests.sources.rabbit import RabbitMQ
 pytestmark = [pytest.mark.servers, pytest.mark.crash]
 N_EVENTS, PREFETCH = 2_500, 50
 N_BEFORE_KILL = 200
-SECONDS = 60.0
+SECONDS = 120.0
 
 
 class Kafka:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from tests.tracker.loopback import LoopbackServer, QuietHandler
 
 TRACKER = Path(__file__).parents[2] / "pipelines/collecting/static/tracker.min.js"
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 Event = dict[str, Any]
 
 
