@@ -1,6 +1,7 @@
 """What becomes of an audit: rows in a table, pages, the figures of a heartbeat, a table on the terminal, an exit code."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from pipelines.errors import AuditError
 from pipelines.events.rules import CompiledRules
 from pipelines.schemas import AUDITS
 from pipelines.sinks.results import ResultTable
+from pipelines.stores.outcomes import Told
 from pipelines.tally import Tally
 
 _HEADERS = ("rule", "severity", "rows", "GX", "compiled", "verdict", "observed")
@@ -75,6 +77,17 @@ def as_json(results: Sequence[AuditResult]) -> str:
     """Return one JSON object: each audit's summary, with its rules as schemas.AUDITS has them."""
     audits = [summary(result) | {"rules": [_of_the_rule(row) for row in result.rows()]} for result in results]
     return json.dumps({"is_well": not any(_wrong(result) for result in results), "audits": audits})
+
+
+def told(results: Sequence[AuditResult]) -> Told:
+    """What the outcome of the run has: rules by verdict, rows looked at by audit, and of rules that rows broke, how many."""
+    verdicts = Counter(rule.verdict for result in results for rule in result.rules)
+    broken = {rule.outcome.rule.name: rule.outcome.n_unexpected for result in results for rule in result.rules}
+    return {
+        "rules": dict(verdicts),
+        "rows": {result.kind: result.n_rows for result in results},
+        "broken_rows": {name: n for name, n in broken.items() if n},
+    }
 
 
 def raise_if_wrong(results: Sequence[AuditResult]) -> None:

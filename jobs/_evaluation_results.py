@@ -1,7 +1,7 @@
 """What becomes of an evaluation: rows in a table, metrics and tags in MLflow, alerts, JSON."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,21 +12,23 @@ from pyspark.sql import functions as F
 from jobs._evaluating import Result
 from jobs._watching import Findings
 from pipelines.config import Config
-from pipelines.evaluation.alerts import Watched, fallen, no_better
+from pipelines.evaluation.alerts import Watched, fallen, limit_of, no_better
 from pipelines.evaluation.figures import ALL, Figure
 from pipelines.evaluation.gate import Decision
-from pipelines.evaluation.rankings import MODEL, POPULARITY
+from pipelines.evaluation.rankings import MODEL, OWN_HISTORY, POPULARITY
 from pipelines.evaluation.rows import Window, gate_rows, holdout_rows, served_rows
-from pipelines.evaluation.served import PERSONAL, ServedFigure
+from pipelines.evaluation.served import PERSONAL, RATES, ServedFigure
 from pipelines.evaluation_schemas import EVALUATIONS
 from pipelines.evaluation_sections import EvaluationConfig
 from pipelines.sinks.results import ResultTable
 from pipelines.sources.delta import read_table
-from pipelines.tracking.versions import CHAMPION, HIGH, LOW
+from pipelines.stores.outcomes import Told
+from pipelines.tracking.versions import CHALLENGER, CHAMPION, HIGH, LOW
 
 if TYPE_CHECKING:
     from pipelines.tracking.registry import Registry
 
+HEADLINES = ("ndcg", "recall", "hit_rate", "log_loss", "coverage", "calibration_error")
 MOST_EARLIER = 500  # rows that are looked back at
 
 
@@ -36,6 +38,7 @@ class Alerts:
 
     no_better: Sequence[str] = ()
     fallen: Sequence[str] = ()
+    limits: Mapping[str, float | None] = field(default_factory=dict)  # metric: below, it has fallen
 
     @property
     def lines(self) -> list[str]:
@@ -85,12 +88,14 @@ def alerts_of(
         f"NDCG@{config.k} of the champion": ("holdout", MODEL, champion and champion.figure(MODEL, "ndcg")),
         "click-through of personal lists": ("served", PERSONAL, personal_click_through(served)),
     }
+    limits = dict[str, float | None]()
     for name, (kind, ranking, now) in watched.items():
+        own = (row for row in history if (row["kind"], row["ranking"]) == (kind, ranking))
+        earlier = [row["value"] for row in own if row["n"] >= config.alerts.min_n]
+        limits["ndcg" if kind == "holdout" else "click_through"] = limit_of(earlier, config.alerts)
         if now and now.n >= config.alerts.min_n:
-            own = (row for row in history if (row["kind"], row["ranking"]) == (kind, ranking))
-            earlier = [row["value"] for row in own if row["n"] >= config.alerts.min_n]
             fell.append(fallen(Watched(name, now.interval, earlier), config.alerts))
-    return Alerts([worse] if worse else [], [line for line in fell if line])
+    return Alerts([worse] if worse else [], [line for line in fell if line], limits)
 
 
 def personal_click_through(served: Sequence[ServedFigure]) -> Figure | None:
@@ -144,7 +149,36 @@ def to_findings(job: str, evaluation: Evaluation, page: Path | None) -> Findings
         },
         "report": str(page) if page else None,
     }
-    return Findings(job, evaluation.window.as_of, evaluation.alerts.lines, figures)
+    return Findings(job, evaluation.window.as_of, evaluation.alerts.lines, figures, told(evaluation))
+
+
+def told(evaluation: Evaluation) -> Told:
+    """What the outcome of the run has: each metric of the versions with a role, of popularity, and of what was served."""
+    roles = {
+        result.candidate.role: result
+        for result in evaluation.results
+        if result.candidate.role in (CHAMPION, CHALLENGER)
+    }
+    judged = {role: (result, MODEL) for role, result in roles.items()}
+    if CHAMPION in roles:
+        judged |= {name: (roles[CHAMPION], name) for name in (POPULARITY, OWN_HISTORY)}
+    holdout = {
+        metric: {
+            of: figure.value for of, (result, ranking) in judged.items() if (figure := result.figure(ranking, metric))
+        }
+        for metric in HEADLINES
+    }
+    whole = [one.figure for one in evaluation.served if one.version is None and one.figure.segment == ALL]
+    served = {rate: {figure.ranking: figure.value for figure in whole if figure.metric == rate} for rate in RATES}
+    choices = {role: float(len(result.choices)) for role, result in roles.items() if result.choices}
+    limits = evaluation.alerts.limits
+    return {
+        **holdout,
+        **served,
+        "choices": choices,
+        "ndcg_limit": {CHAMPION: limits.get("ndcg")},
+        "click_through_limit": {PERSONAL: limits.get("click_through")},
+    }
 
 
 def _model(result: Result) -> dict[str, Any]:

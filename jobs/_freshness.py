@@ -15,6 +15,7 @@ from pipelines.freshness.ages import Age, duration, judge
 from pipelines.freshness.quiet import Clock
 from pipelines.freshness.switching import refresh_reason
 from pipelines.freshness_sections import FreshnessConfig, Limits
+from pipelines.stores.outcomes import Told
 
 _STYLES = {"fresh": "green", "late": "yellow", "stale": "red", "missing": "yellow", "unreadable": "yellow"}
 
@@ -43,7 +44,12 @@ class Freshness:
             "serving": self.served.figures(),
             "ages": [_figures(age) for age in self.ages],
         }
-        return Findings(job, self.as_of, alerts, figures)
+        return Findings(job, self.as_of, alerts, figures, self._told())
+
+    def _told(self) -> Told:
+        limits = {"soft_limit_seconds": "soft_minutes", "hard_limit_seconds": "hard_minutes"}
+        told = {name: {age.what: _seconds(getattr(age.limits, of)) for age in self.ages} for name, of in limits.items()}
+        return {"age_seconds": {age.what: age.seconds for age in self.ages}, **told}
 
     def show(self) -> None:
         """For people."""
@@ -93,9 +99,13 @@ def _limits(config: FreshnessConfig, what: str) -> Limits:
 
 
 def _figures(age: Age) -> dict[str, Any]:
-    soft, hard = (minutes and minutes * 60 for minutes in (age.limits.soft_minutes, age.limits.hard_minutes))
+    soft, hard = _seconds(age.limits.soft_minutes), _seconds(age.limits.hard_minutes)
     figures = {"what": age.what, "age_seconds": age.seconds, "soft_seconds": soft, "hard_seconds": hard}
     return figures | {"verdict": age.verdict, "note": age.note}
+
+
+def _seconds(minutes: float | None) -> float | None:
+    return None if minutes is None else minutes * 60
 
 
 def _minutes(minutes: float | None) -> str:

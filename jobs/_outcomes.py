@@ -2,8 +2,9 @@
 
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
+from contextvars import ContextVar
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -13,11 +14,13 @@ from pipelines.config import Config
 from pipelines.errors import LiveshelfError, ServerError
 from pipelines.local.addresses import with_running_redis
 from pipelines.stores.connection import connect
-from pipelines.stores.outcomes import Outcome, OutcomeStore
+from pipelines.stores.history import HistoryStore
+from pipelines.stores.outcomes import Outcome, OutcomeStore, Told, bounded
 
 TIMEOUT_SECONDS = 2.0
 MAX_SAID_CHARACTERS = 2_000
 OF_THE_PAST = timedelta(days=1)
+_FIGURES: ContextVar[dict[str, Mapping[str, float | None]] | None] = ContextVar("figures of the run", default=None)
 
 
 def tells_outcome(job: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -38,10 +41,22 @@ def _is_about_now(*, is_dry_run: bool = False, as_of: datetime | None = None, **
     return not is_dry_run and (as_of is None or datetime.now(timezone.utc) - as_of < OF_THE_PAST)
 
 
+def tell_figures(figures: Told) -> None:
+    """Give the run's outcome these figures (figure, with its unit in the name → of what → number), however the run then ends.
+
+    Nothing happens in a run whose outcome is not told, and None and what is not finite are left out.
+    """
+    told = _FIGURES.get()
+    if told is not None:
+        told.update(figures)
+
+
 @contextmanager
 def telling_outcome(config: Config, job: str) -> Iterator[None]:
     """Tell how what is done inside ends. Nobody to tell is no trouble: a job needs no Redis for this."""
     began, exit_code, said = time.monotonic(), 1, ""
+    figures: dict[str, Mapping[str, float | None]] = {}
+    of_run = _FIGURES.set(figures)
     try:
         yield
         exit_code = 0
@@ -50,7 +65,10 @@ def telling_outcome(config: Config, job: str) -> Iterator[None]:
         said = (str(error) or type(error).__name__)[:MAX_SAID_CHARACTERS]
         raise
     finally:
-        outcome = Outcome(time.time_ns() // 1_000_000, round(time.monotonic() - began, 3), exit_code, said)
+        _FIGURES.reset(of_run)
+        seconds, found = round(time.monotonic() - began, 3), bounded(figures)
         with suppress(ServerError, RedisError):
             url = str(with_running_redis(config).redis.url)
-            OutcomeStore(connect(url, timeout_seconds=TIMEOUT_SECONDS, retries=0)).tell(job, outcome)
+            client = connect(url, timeout_seconds=TIMEOUT_SECONDS, retries=0)
+            OutcomeStore(client).tell(job, Outcome(time.time_ns() // 1_000_000, seconds, exit_code, said, found))
+            HistoryStore(client).note_run(job, found)

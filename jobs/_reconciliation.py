@@ -8,6 +8,7 @@ from rich.table import Table
 
 from pipelines.errors import DataLossError
 from pipelines.events.reconcile import Account, Reconciliation
+from pipelines.stores.outcomes import Told
 
 _MEANING = {
     "n_valid": "in `events`",
@@ -41,6 +42,13 @@ def as_json(result: Reconciliation) -> str:
     account = result.account
     figures = {"n_produced": account.n_produced, **asdict(account), "is_exact": account.is_exact}
     return json.dumps({**figures, "examples": [example.asDict() for example in result.examples]})
+
+
+def told(account: Account) -> Told:
+    """What the outcome of the run has: records by their fate, and rows that should not be there."""
+    records = {"produced": account.n_produced, **{name.removeprefix("n_"): n for name, n in asdict(account).items()}}
+    rows = {name: records.pop(name) for name in ("twice", "unknown")}
+    return {"records": records, "wrong_rows": rows}
 
 
 def raise_if_inexact(result: Reconciliation) -> None:

@@ -14,6 +14,7 @@ from jobs._training import Trained, TrainingData
 from pipelines.evaluation.intervals import Interval
 from pipelines.evaluation.plots import calibration
 from pipelines.models.model import Model
+from pipelines.stores.outcomes import Told
 from pipelines.tracking.plots import coverage, learning_curve
 from pipelines.tracking.runs import DataVersion, TrainingRun
 from pipelines.tracking.versions import Version
@@ -47,6 +48,18 @@ class Cost:
     def figures(self) -> dict[str, float]:
         """By name, for MLflow."""
         return {**vars(self), "examples_per_s": self.examples_per_s}
+
+
+def told(data: TrainingData, cost: Cost, metrics: Mapping[str, Interval]) -> Told:
+    """What the outcome of the run has: how well the model foretold later choices, of how much, and at what speed."""
+    of = {"model": "", "popularity": "popularity_", "own_history": "own_history_"}
+    names = {"ndcg": f"ndcg{K}_all", "recall": f"recall{K}_all", "log_loss": "log_loss"}
+    quality = {
+        metric: {who: metrics[start + name].mean for who, start in of.items() if start + name in metrics}
+        for metric, name in names.items()
+    }
+    events = {"learned": data.n_events(data.training), "judged": data.n_events(data.validation)}
+    return {**quality, "events": events, "examples_per_second": {"learned": cost.examples_per_s}}
 
 
 def data_version(data: TrainingData, slices: range) -> DataVersion:

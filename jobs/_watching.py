@@ -14,17 +14,20 @@ from typing import Any
 import click
 
 from jobs._files import write_whole
+from jobs._outcomes import tell_figures
 from pipelines.errors import AlertError
+from pipelines.stores.outcomes import Told
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What a job found. `figures` is what the JSON has beside the rest."""
+    """What a job found. `figures` is what the JSON has beside the rest, `told` what its outcome has (Outcome.figures)."""
 
     job: str
     as_of: datetime  # UTC
     alerts: Sequence[str] = ()  # a line each: what is wrong, with the figure and its limit
     figures: dict[str, Any] = field(default_factory=dict)
+    told: Told = field(default_factory=dict)
 
     def to_json(self) -> str:
         about = {
@@ -46,6 +49,7 @@ class Telling:
 
     def conclude(self, findings: Findings, show: Callable[[], None]) -> None:
         """Tell: as JSON, or by `show` for people; then raise AlertError where there are alerts."""
+        tell_figures(findings.told)
         if self.result is not None:
             write_whole(self.result, findings.to_json().encode())
         if self.is_json:

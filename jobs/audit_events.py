@@ -20,9 +20,9 @@ from datetime import datetime, timezone
 import click
 from pyspark.sql import DataFrame
 
-from jobs._audits import as_json, keep_audit, print_audit, raise_if_wrong
+from jobs._audits import as_json, keep_audit, print_audit, raise_if_wrong, told
 from jobs._options import config_option
-from jobs._outcomes import tells_outcome
+from jobs._outcomes import tell_figures, tells_outcome
 from jobs._parsing import TopicFormat
 from jobs._spark import job_session
 from pipelines.audit.comparison import audit_hours, audit_tables
@@ -62,6 +62,7 @@ def main(config: Config, days: float | None, hours: int, is_json: bool) -> None:
     else:
         for result, page in zip(results, pages, strict=True):
             print_audit(result, page)
+    tell_figures(told(results))
     raise_if_wrong(results)
 
 

@@ -26,11 +26,11 @@ from rich.console import Console
 from rich.table import Table
 
 from jobs._options import config_option
-from jobs._outcomes import tells_outcome
+from jobs._outcomes import tell_figures, tells_outcome
 from jobs._spark import job_session
 from pipelines.config import Config
 from pipelines.errors import ConsistencyError
-from pipelines.features.consistency import Filing, compare, summary
+from pipelines.features.consistency import VERDICTS, Filing, compare, summary
 from pipelines.features.definitions import load_definitions
 from pipelines.features.filed import interactions_of, sample_users, visitors_who_logged_in
 from pipelines.features.rebuilding import decode_readable
@@ -42,6 +42,7 @@ from pipelines.sources.delta import read_table
 from pipelines.sources.topics import describe_topic
 from pipelines.stores.connection import connect
 from pipelines.stores.heartbeat import HeartbeatStore
+from pipelines.stores.outcomes import Told
 from pipelines.stores.users import UserStore
 
 JOB, FILING_JOB = "check_consistency", "validate_events"
@@ -87,6 +88,7 @@ def main(config: Config, n_users: int, seed: int | None, is_json: bool) -> None:
         [{"check_id": secrets.token_hex(8), **figures}]
     )
     _tell(config, figures)
+    tell_figures(_told(figures))
     if is_json:
         click.echo(json.dumps(figures, default=str))
     else:
@@ -101,6 +103,12 @@ def main(config: Config, n_users: int, seed: int | None, is_json: bool) -> None:
 def _tell(config: Config, figures: dict[str, Any]) -> None:
     metrics = {name: value for name, value in figures.items() if name not in ("as_of", "examples")}
     HeartbeatStore(connect(str(config.redis.url))).beat(JOB, metrics)
+
+
+def _told(figures: dict[str, Any]) -> Told:
+    """What the outcome of the run has: profiles by verdict, and the greatest error of a sum."""
+    verdicts = {verdict: figures[f"n_{verdict.replace(' ', '_')}"] for verdict in VERDICTS}
+    return {"profiles": verdicts, "sum_error_ratio": {"greatest": figures["max_relative_error"]}}
 
 
 def _print(figures: dict[str, Any]) -> None:

@@ -64,7 +64,8 @@ def main(
     result = Looking(job_session(JOB), config, Windows.of(as_of, config.drift)).result()
     ResultTable(config.table("drift"), DRIFT, "drift_id").append(result.rows())
     page = write_report(result, report) if report else None
-    telling.conclude(Findings(JOB, as_of, result.alerts(), result.figures()), lambda: print_drift(result, page))
+    findings = Findings(JOB, as_of, result.alerts(), result.figures(), result.told())
+    telling.conclude(findings, lambda: print_drift(result, page))
 
 
 def _settings(config: DriftConfig, window_hours: float | None, reference_days: float | None) -> DriftConfig:

@@ -27,11 +27,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 from jobs._options import config_option
-from jobs._outcomes import tells_outcome
+from jobs._outcomes import tell_figures, tells_outcome
 from jobs._spark import job_session
 from pipelines.config import Config
 from pipelines.errors import ConflictError, InputError
 from pipelines.sinks.maintenance import Rules, Size, Upkeep, find_tables, maintain
+from pipelines.stores.outcomes import Told
 
 JOB = "maintain_tables"
 
@@ -66,8 +67,20 @@ def main(config: Config, is_dry_run: bool, patterns: tuple[str, ...], is_json: b
         click.echo(json.dumps({"is_dry_run": is_dry_run, "tables": list(map(asdict, done)), "conflicts": conflicts}))
     else:
         _print(done, is_dry_run)
+    tell_figures(_told(done))
     if conflicts:
         raise ConflictError("\n".join(conflicts))
+
+
+def _told(done: list[Upkeep]) -> Told:
+    """What the outcome of the run has, by table."""
+    sizes = {each.table: each.after or each.before for each in done}
+    return {
+        "table_bytes": {table: size.n_bytes for table, size in sizes.items()},
+        "table_files": {table: size.n_files for table, size in sizes.items()},
+        "rows_deleted": {each.table: each.n_rows_deleted for each in done},
+        "files_vacuumed": {each.table: each.vacuumed.n_files for each in done},
+    }
 
 
 def _chosen(tables: dict[str, str], patterns: tuple[str, ...]) -> dict[str, str]:

@@ -31,7 +31,7 @@ from pyspark.sql import DataFrame
 
 from jobs._features import start_building
 from jobs._options import config_option
-from jobs._outcomes import tells_outcome
+from jobs._outcomes import tell_figures, tells_outcome
 from jobs._polling import Polling
 from jobs._progress import SendingProgress
 from jobs._spark import job_session
@@ -126,6 +126,8 @@ def main(config: Config, wait_seconds: float, with_tables: bool, **wanted: Any) 
         report += rebuild_other_versions(settings, Worker(settings))
         version.set(online.version)
     RebuildProgress(client).finish()
+    told = {"replaced": report.n_replaced, "right already": report.n_same, "of logins": report.n_of_logins}
+    tell_figures({"profiles": told, "interactions": {"folded": report.n_interactions}})
     HeartbeatStore(client).beat(JOB, {"features_version": online.version, **report.figures()})
     click.echo(
         f"{report.n_users:,} users from {report.n_interactions:,} interactions: {report.n_replaced:,} profiles replaced, "

@@ -17,9 +17,9 @@ import sys
 import click
 
 from jobs._options import config_option
-from jobs._outcomes import tells_outcome
+from jobs._outcomes import tell_figures, tells_outcome
 from jobs._parsing import TopicFormat
-from jobs._reconciliation import as_json, print_account, raise_if_inexact
+from jobs._reconciliation import as_json, print_account, raise_if_inexact, told
 from jobs._spark import job_session
 from pipelines.config import Config
 from pipelines.events.parse import parse_records
@@ -49,6 +49,7 @@ def main(config: Config, is_json: bool) -> None:
         click.echo(as_json(result))
     else:
         print_account(result)
+    tell_figures(told(result.account))
     raise_if_inexact(result)
 
 

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from jobs._options import config_option
-from jobs._outcomes import tells_outcome
+from jobs._outcomes import tell_figures, tells_outcome
 from jobs._progress import SendingProgress
 from jobs._spark import job_session
 from jobs._training import Cutting, TrainingData, go_on, read_training_data, train
@@ -126,7 +126,7 @@ def main(
 def _run(
     config: Config, data: TrainingData, how: Learning, registry: "Registry", asked: dict[str, object], is_promoted: bool
 ) -> None:
-    from jobs._training_runs import Cost, data_version, log_curve, log_quality, print_summary
+    from jobs._training_runs import Cost, data_version, log_curve, log_quality, print_summary, told
     from pipelines.tracking.runs import training_run
 
     in_trials = how.n_trials * data.n_events(data.before_tuning)
@@ -151,6 +151,7 @@ def _run(
         log_quality(run, metrics, trained.choices, trained.model)
         run.step(cost.n_examples, cost.figures())
         version = _registered(config, data, model, registry, run, is_promoted)
+    tell_figures(told(data, cost, metrics))
     print_summary(data, trained, cost, metrics, version, config.tracking.model_name)
 
 

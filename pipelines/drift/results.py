@@ -1,6 +1,7 @@
 """A run: all that was judged, as rows of a table, lines of alerts and figures for machines."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -73,6 +74,22 @@ class DriftResult:
                 {name: row[name] for name in ("name", "kind", "figure", "threshold", "verdict", "change")}
                 for row in self.rows()
             ],
+        }
+
+    def told(self) -> dict[str, dict[str, float]]:
+        """What the outcome of the run has: PSI of each column beside its limit, and what became of served lists."""
+        compared = {judged.name: judged.figures for judged in self.judged if judged.figures}
+        ratios = [told.psi / told.threshold for told in compared.values()]
+        ndcg = {"before": self.concept.before, "now": self.concept.now} if self.concept.is_judged else {}
+        return {
+            "psi": {name: told.psi for name, told in compared.items()},
+            "psi_limit": {name: told.threshold for name, told in compared.items()},
+            "worst_psi_ratio": {"columns": max(ratios)} if ratios else {},
+            "columns": dict(Counter[str](judged.verdict for judged in self.judged)),
+            "served_ndcg": ndcg,
+            "served_ndcg_fall_ratio": {"fall": self.concept.fall, "limit": self.config.concept.least_fall}
+            if ndcg
+            else {},
         }
 
     def rows(self) -> list[dict[str, Any]]:

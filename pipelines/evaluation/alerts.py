@@ -17,18 +17,22 @@ class Watched:
     earlier: Sequence[float]
 
 
+def limit_of(earlier: Sequence[float], config: AlertConfig) -> float | None:
+    """Below, a figure has fallen; `earlier`: the newest first. None: there are fewer than `min_earlier`."""
+    newest = earlier[: config.n_earlier]
+    return (1.0 - config.tolerated_drop) * median(newest) if len(newest) >= config.min_earlier else None
+
+
 def fallen(watched: Watched, config: AlertConfig) -> str | None:
     """The alert when the whole interval lies below the median of the newest earlier ones, less the tolerated share.
 
     None: it does not, or there are fewer earlier ones than `min_earlier`.
     """
+    limit = limit_of(watched.earlier, config)
+    if limit is None or not watched.now.high < limit:
+        return None
     earlier = watched.earlier[: config.n_earlier]
-    if len(earlier) < config.min_earlier:
-        return None
     usual = median(earlier)
-    limit = (1.0 - config.tolerated_drop) * usual
-    if not watched.now.high < limit:
-        return None
     return (
         f"relevance has fallen: {watched.name} is {watched.now}, below {limit:.3f}: the median of the {len(earlier)} evaluations "
         f"before was {usual:.3f}, and {config.tolerated_drop:.0%} less is tolerated"

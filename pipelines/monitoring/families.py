@@ -6,6 +6,7 @@ from typing import Any
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.utils import floatToGoString
 
+from pipelines.monitoring.job_meanings import OF_JOB
 from pipelines.monitoring.meaning import Meaning
 from pipelines.monitoring.meanings import LAG, OF_EVERY_STREAM, OF_STREAM, OUTCOME
 
@@ -29,11 +30,13 @@ def families_of(beats: Mapping[str, Beat]) -> Iterator[Metric]:
 
 
 def families_of_jobs(outcomes: Mapping[str, Beat]) -> Iterator[Metric]:
-    """How the newest run of each job that ends has ended, by job."""
+    """How the newest run of each job that ends has ended, by job, and what it found."""
     families: dict[str, Family] = {}
     for job, outcome in outcomes.items():
         for meaning in OUTCOME:
             _add(families, meaning, outcome, {TASK: job})
+        for meaning in OF_JOB.get(job, ()):
+            _add(families, meaning, outcome.get("figures", {}), {})
     yield from families.values()
 
 

@@ -63,7 +63,7 @@ def outcome_key(job: str) -> str:
 
 
 def history_key(job: str) -> str:
-    """What a stream's figures were, a point a minute: a stream of Redis."""
+    """What figures were: of a stream a point a minute, of a job that ends a point a run. A stream of Redis."""
     return f"history:{job}"
 
 

@@ -1,17 +1,18 @@
-"""docs/metrics.md: the figures of the streams, made from what they mean.
+"""docs/metrics.md: the figures of streams and jobs, made from what they mean.
 
 python -m tests.docs.metrics        writes it anew
 """
 
 from pathlib import Path
 
+from pipelines.monitoring.job_meanings import OF_JOB
 from pipelines.monitoring.meaning import Meaning
 from pipelines.monitoring.meanings import LAG, OF_EVERY_STREAM, OF_STREAM, OUTCOME
 
 PAGE = Path(__file__).parents[2] / "docs/metrics.md"
 HEAD = """# Metrics
 
-Made from `pipelines/monitoring/meanings.py`. `liveshelf export_metrics` gives the figures of all streams at
+Made from `pipelines/monitoring/meanings.py`. `liveshelf export_metrics` gives the figures of streams and jobs at
 `http://127.0.0.1:8382/metrics`, or with `--textfile FILE` to the textfile collector of node_exporter. Names are as Prometheus
 wants them: base units, counters that end in `_total` and begin again at 0 when a job starts anew.
 
@@ -33,6 +34,9 @@ A stream tells its figures in its heartbeat (`heartbeat:{job}` in Redis), after 
 ([why](adr/0022-metrics-from-heartbeats.md)). A stream that died stops telling: `time() - liveshelf_heartbeat_timestamp_seconds`
 grows, while its last figures stay for seven days.
 
+A job that ends tells how it ended and what it found (`outcome:{job}`): what its newest run said stays for 35 days.
+`history:{job}` in Redis has some of it run by run, for the plots of the page of the state.
+
 """
 STANDING = """## Redis, and what waits in it
 
@@ -53,6 +57,7 @@ def page() -> str:
     sections = [("Every stream", OF_EVERY_STREAM, ["stream"])]
     sections += [(f"`{stream}`", meanings, []) for stream, meanings in OF_STREAM.items() if meanings]
     sections.append(("Jobs that end", OUTCOME, ["task"]))
+    sections += [(f"What `{job}` found", meanings, []) for job, meanings in OF_JOB.items()]
     return HEAD + "\n".join([*(_section(*section) for section in sections), STANDING])
 
 

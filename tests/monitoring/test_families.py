@@ -7,11 +7,13 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from pipelines.monitoring.families import families_of
+from pipelines.monitoring.families import families_of, families_of_jobs
+from pipelines.monitoring.job_meanings import OF_JOB
 from pipelines.monitoring.meanings import LAG, NO_METRIC, OF_EVERY_STREAM, OF_STREAM, OUTCOME
 from pipelines.tally import Tally
 
-EVERY = [*OF_EVERY_STREAM, *OUTCOME, *(meaning for meanings in OF_STREAM.values() for meaning in meanings)]
+OF_ONE = [*OF_STREAM.values(), *OF_JOB.values()]
+EVERY = [*OF_EVERY_STREAM, *OUTCOME, *(meaning for meanings in OF_ONE for meaning in meanings)]
 
 
 class Given(Collector):
@@ -78,6 +80,19 @@ def test_two_streams_share_a_metric_and_are_told_apart():
     assert told == {
         'liveshelf_stream_kafka_lag_records{stream="personalize"}': 3,
         'liveshelf_stream_kafka_lag_records{stream="validate_events"}': 5,
+    }
+
+
+def test_what_a_job_found_is_told_by_what_it_is_of():
+    of_look = {"ended_ms": 1_500, "figures": {"age_seconds": {"events": 12, "table:lists": 7}, "of tomorrow": {"a": 1}}}
+    families = [*families_of_jobs({"check_freshness": of_look, "train_model": {"exit_code": 0}})]
+
+    told = {named(sample): sample.value for family in families for sample in family.samples}
+    assert told == {
+        'liveshelf_job_end_timestamp_seconds{task="check_freshness"}': 1.5,
+        'liveshelf_freshness_age_seconds{of="events"}': 12,
+        'liveshelf_freshness_age_seconds{of="table:lists"}': 7,
+        'liveshelf_job_exit_code{task="train_model"}': 0,
     }
 
 

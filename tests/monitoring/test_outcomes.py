@@ -1,15 +1,19 @@
 """How a job that ends has ended: told in Redis, and by the exporter."""
 
+import time
+
 import click
 import pytest
 from click.testing import CliRunner
 
 from jobs._options import config_option
-from jobs._outcomes import tells_outcome
+from jobs._outcomes import tell_figures, tells_outcome
 from jobs._watching import Findings, as_of_option, telling_options
 from pipelines.errors import InputError
 from pipelines.local.processes import free_port
-from pipelines.stores.outcomes import OutcomeStore
+from pipelines.stores.history import HistoryStore
+from pipelines.stores.keys import history_key, outcome_key
+from pipelines.stores.outcomes import Outcome, OutcomeStore
 
 
 @click.command()
@@ -23,7 +27,8 @@ from pipelines.stores.outcomes import OutcomeStore
 def look(config, as_of, telling, alerts, is_dry_run, fail):
     if fail:
         raise InputError("a known fault") if fail == "known" else ZeroDivisionError
-    telling.conclude(Findings("look", as_of, alerts), lambda: None)
+    tell_figures({"events": {"learned": 7}})
+    telling.conclude(Findings("look", as_of, alerts, told={"age_seconds": {"events": 12, "lists": None}}), lambda: None)
 
 
 @pytest.mark.parametrize(
@@ -62,3 +67,48 @@ def test_nobody_to_tell_is_no_trouble(monkeypatch):
 
     assert CliRunner().invoke(look, []).exit_code == 0
     assert CliRunner().invoke(look, ["--find", "it"]).exit_code == 3
+
+
+@pytest.mark.parametrize("arguments", [[], ["--find", "it"]], ids=["well", "findings"])
+def test_what_a_job_found_is_told_however_it_ends(redis_url, redis_client, monkeypatch, arguments):
+    monkeypatch.setenv("REDIS_URL", redis_url)
+
+    CliRunner().invoke(look, arguments)
+
+    assert OutcomeStore(redis_client).read(["look"])["look"].figures == {
+        "age_seconds": {"events": 12.0},
+        "events": {"learned": 7.0},
+    }
+
+
+def test_figures_without_an_outcome_are_told_to_nobody():
+    tell_figures({"age_seconds": {"events": 12}})
+
+
+def test_an_outcome_that_was_told_before_there_were_figures_is_read(redis_client):
+    redis_client.set(outcome_key("look"), b'{"ended_ms": 1, "seconds": 2.0, "exit_code": 3, "said": "it"}')
+
+    assert OutcomeStore(redis_client).read(["look"]) == {"look": Outcome(1, 2.0, 3, "it")}
+
+
+def test_a_run_is_noted_for_plots_over_weeks(redis_client):
+    store, figures = (
+        HistoryStore(redis_client),
+        {"age_seconds": {"events": 12.0, "lists": 3.0}, "soft_limit_seconds": {}},
+    )
+    store.note_run("check_freshness", figures)
+    store.note_run("check_freshness", figures)  # a moment later
+    store.note_run("rebuild_profiles", {"profiles": {"replaced": 1.0}})
+
+    assert [point.figures for point in store.read("check_freshness")] == [
+        {"age_seconds.events": 12.0, "age_seconds.lists": 3.0}
+    ]
+    assert store.read("rebuild_profiles") == []
+    assert redis_client.ttl(history_key("check_freshness")) > 60 * 24 * 3600
+
+
+def test_a_run_five_minutes_later_is_another_point(redis_client):
+    redis_client.xadd(history_key("train_model"), {"ndcg.model": 0.1}, id=f"{int(time.time() * 1000) - 301_000}-0")
+    HistoryStore(redis_client).note_run("train_model", {"ndcg": {"model": 0.2}})
+
+    assert [point.figures["ndcg.model"] for point in HistoryStore(redis_client).read("train_model")] == [0.1, 0.2]
