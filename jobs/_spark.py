@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
+from pipelines.local.class_archive import class_archive
 from pipelines.local.jars import spark_jars
 from pipelines.session import SUBMIT_VARIABLE, spark_session, submit_arguments
 
@@ -18,5 +19,5 @@ def job_session(name: str) -> SparkSession:
         master = os.environ.get("LIVESHELF_MASTER", "local[*]")
         if master.startswith("local"):
             os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-        os.environ[SUBMIT_VARIABLE] = submit_arguments(DEFAULTS, spark_jars(), master)
+        os.environ[SUBMIT_VARIABLE] = submit_arguments(DEFAULTS, spark_jars(), master, archive=class_archive())
     return spark_session(name)

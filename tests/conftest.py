@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from pipelines.local.class_archive import class_archive
 from pipelines.local.jars import spark_jars
 from pipelines.session import SUBMIT_VARIABLE, spark_session, submit_arguments
 
@@ -16,6 +17,9 @@ pytest_plugins = ["tests.servers"]
 
 # pyspark takes a process without a main file, such as a worker of pytest-xdist, for a run of its doctests, and ends it.
 vars(sys.modules["__main__"]).setdefault("__file__", __file__)
+
+# A JVM of a test lives for seconds: the second compiler costs such a one more than it gains. Set, also to nothing, it is kept.
+os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
 
 os.environ["TZ"] = "UTC"
 time.tzset()
@@ -27,7 +31,7 @@ PROJECT = Path(__file__).parent.parent
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     settings = {"spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse"))}
     os.environ[SUBMIT_VARIABLE] = submit_arguments(
-        PROJECT / "conf/spark-defaults.conf", spark_jars(), "local[2]", settings
+        PROJECT / "conf/spark-defaults.conf", spark_jars(), "local[2]", settings, class_archive()
     )
     session = spark_session("liveshelf-tests")
     yield session

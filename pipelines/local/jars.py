@@ -61,7 +61,7 @@ def read_coordinates(defaults: Path) -> Coordinates:
 
 
 def _jars(group: str, home: Path, defaults: Path) -> list[Path]:
-    folder, coordinates = home.resolve() / "jars", read_coordinates(defaults)
+    folder, coordinates = (home / "jars").resolve(), read_coordinates(defaults)
     files = _files(folder, coordinates)
     if files is None:
         resolve_jars(print_progress, home, defaults)

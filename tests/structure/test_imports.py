@@ -50,7 +50,7 @@ MAY_IMPORT = {
     "tracking": GROUND | STAGES | {"locks", "evaluation"},
     "hot_path": GROUND | STAGES | {"stores"},
     "exploring": GROUND | STAGES | {"stores", "hot_path", "tracking"},
-    "local": GROUND | STAGES | WORLD | {"locks"},
+    "local": GROUND | STAGES | WORLD | {"locks", "session", "streams"},
 }
 # rooms of the world's clients: what a stage room must not touch
 CLIENTS = {"redis", "kafka", "delta", "deltalake", "mlflow", "time", "socket", "subprocess"}
