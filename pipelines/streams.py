@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
 from pipelines.errors import LiveshelfError
-from pipelines.progress import progress_figures
+from pipelines.progress import BatchCount, kind_of, progress_figures
 
 POLL_SECONDS = 0.05
 PULSE_SECONDS = 5.0
@@ -56,6 +56,7 @@ class RunningStream:
         self._begin = begin
         self._context = frame.sparkSession.sparkContext
         self._requests = requests
+        self._count = BatchCount()
 
     def stop(self, *, patience_seconds: float = 60.0) -> None:
         """End between two micro-batches. Raises the stream's own error where it failed before.
@@ -76,12 +77,14 @@ class RunningStream:
 
     def wait(self) -> None:
         """Block until the stream ends. Raises the stream's own error unless a stop was asked for."""
-        state = "failed"
+        told = {"state": "stopped"}
         try:
             self._wait()
-            state = "stopped"
+        except BaseException as error:
+            told = {"state": "failed", "failed_of": kind_of(error)}
+            raise
         finally:
-            self._give_pulse(state)
+            self._give_pulse(told)
 
     def _wait(self) -> None:
         stop = self._requests.stop
@@ -89,17 +92,17 @@ class RunningStream:
         while not stop.is_set() and (self.query.isActive or self._began_again()):
             if time.monotonic() >= self._next_pulse:
                 self._next_pulse = time.monotonic() + PULSE_SECONDS
-                self._give_pulse("running")
+                self._give_pulse({"state": "running"})
             stop.wait(POLL_SECONDS)
         if stop.is_set():
             self.stop()
         elif error := self.query.exception():
             raise error
 
-    def _give_pulse(self, state: str) -> None:
+    def _give_pulse(self, told: Mapping[str, str]) -> None:
         """Tell that the stream lives, micro-batches or not. Whoever cannot be told is told the next time."""
         try:
-            self._pulse({"state": state, **progress_figures(self.query)})
+            self._pulse({**told, **progress_figures(self.query), **self._count.figures(self.query)})
         except Exception as error:  # of Spark or Redis: no reason to end a stream that works
             _LOG.warning("the stream's sign of life could not be given: %s: %s", type(error).__name__, error)
 
@@ -109,6 +112,7 @@ class RunningStream:
         if frame is None:
             return False
         self._context.setLogLevel("WARN")
+        self._count.figures(self.query)  # what it did since the last pulse is not in the next query's progress
         self.query = self._begin(frame)
         return True
 
@@ -131,7 +135,7 @@ def start_stream(
     `replan`: asked before each micro-batch, on a thread of its own. None: go on. A frame: do nothing of this micro-batch,
     and begin it again from that frame, which must read the same source and need no other checkpoint.
     `pulse`: called every PULSE_SECONDS while the stream is waited for, and when it ends, with its state (running, stopped or
-    failed) and what Spark says of it (progress.py).
+    failed; then `failed_of` names the exception) and what Spark says of it (progress.py).
     """
     requests = _Requests()
 

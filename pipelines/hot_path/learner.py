@@ -56,6 +56,7 @@ class OnlineLearner:
             None  # may become the good copy; examples learned when it was taken
         )
         self._refused: dict[str, str] = {}  # the version that could not be gone on from, and why
+        self._n_published = {"patch": 0, "whole": 0}
         self._is_started = False
         self._last_step_s = now_s()
 
@@ -101,6 +102,7 @@ class OnlineLearner:
             self._publish_snapshot()  # before the patch: one that says RELOAD needs it
         about = self._copy.state.to_dict()
         self._store.publish_patch(lineage, Patch(batch_id, RELOAD if is_moved else patch, about))
+        self._n_published["whole" if is_moved else "patch"] += 1
         if not self._store.is_followable(lineage):
             self._publish_snapshot()
         if self._archive.is_due() and not self._copy.state.is_frozen:
@@ -194,6 +196,7 @@ class OnlineLearner:
             "frozen_because": state.frozen_because,
             "times_frozen": state.n_freezes,
             "examples_per_task": state.examples_per_task,
+            "model_updates": dict(self._n_published),
         }
 
 

@@ -51,6 +51,8 @@ class ListKeeper:
         self._filed_s = self._sought_until_s = 0.0
         self._figures: dict[str, Any] = {
             "n_swept_lists": 0,
+            "n_lists_by_time": 0,
+            "n_lists_renewed": 0,
             "n_renewals_sought": 0,
             "n_filings": 0,
             "lists_error": None,
@@ -97,7 +99,9 @@ class ListKeeper:
         if waiting:
             portions = shared_out(waiting, n_most)
             reports = swept(self._spark, self._settings, kind, portions, now_ms).collect()
-            self._figures["n_swept_lists"] += sum(report["n_lists"] for report in reports)
+            n_lists = sum(report["n_lists"] for report in reports)
+            self._figures["n_swept_lists"] += n_lists
+            self._figures["n_lists_by_time" if kind == "due" else "n_lists_renewed"] += n_lists
 
     def _seek_renewals(self) -> None:
         """Look through all lists when another model is in use, or the catalogue has changed."""

@@ -54,6 +54,9 @@ def _samples(meaning: Meaning, value: Any) -> Iterator[Sample]:
         yield {}, float(bool(value))
     elif meaning.kind == "state":
         yield {str(meaning.by): str(value or "none")}, 1.0
+    elif meaning.by is not None and meaning.then_by is not None:
+        for name, inner in value.items():
+            yield from (({meaning.by: name, meaning.then_by: of}, float(number)) for of, number in inner.items())
     elif meaning.by is not None:
         yield from (({meaning.by: name}, float(of_name)) for name, of_name in value.items())
     elif value is not None:

@@ -19,6 +19,7 @@ class Meaning:
     kind: Kind = "counter"
     labels: Mapping[str, str] = field(default_factory=dict)  # of this figure alone, where several make one metric
     by: str | None = None  # the label that holds the keys, of a figure that is counts by name; or the text, of a state
+    then_by: str | None = None  # the label that holds the keys of what lies below those
 
     @property
     def metric(self) -> str:

@@ -110,12 +110,14 @@ class Contact:
     async def _ask(self, *command: Any) -> Any:
         if self.away_since_s is not None:  # meanwhile
             raise AwayError("Redis does not answer")
+        began_s = time.perf_counter()
         try:
             answer = await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
         except (RedisError, OSError) as error:
             self._failed(error)
             raise AwayError(f"Redis does not answer: {error}") from error
         self._n_failed = 0
+        self._metrics.redis_seconds.observe(time.perf_counter() - began_s)
         return answer
 
     def _failed(self, error: Exception) -> None:

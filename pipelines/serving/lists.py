@@ -36,13 +36,20 @@ class Parts:
     metrics: Metrics
 
 
-@dataclass(frozen=True)
+# Why an answer is what it is. Asked for: nobody's own list was.
+OWN, ASKED_FOR, UNKNOWN, AWAY = "own", "asked_for", "no_list", "redis_away"
+SWITCHED_OFF, TOO_OLD, LEFT_OUT = "switched_off", "too_old", "all_left_out"
+REASONS = (OWN, ASKED_FOR, UNKNOWN, AWAY, SWITCHED_OFF, TOO_OLD, LEFT_OUT)
+
+
+@dataclass
 class _Started:
-    """An answer with what of the user's own list may be shown."""
+    """An answer with what of the user's own list may be shown, and why that is nothing, where it is."""
 
     user: str
     answer: Answer
     sieve: Sieve
+    reason: str = ASKED_FOR
 
 
 class ListMaker:
@@ -117,13 +124,19 @@ class ListMaker:
 
     def _start(self, user: str, found: Found, query: ListQuery) -> _Started:
         started, published = self._empty(user, query), found.published
-        if published is None or self._parts.reader.mode.mode != "personal":
+        if self._parts.reader.mode.mode != "personal":
+            started.reason = SWITCHED_OFF
+            return started
+        if published is None:
+            started.reason = AWAY if found.is_remembered else UNKNOWN
             return started
         age = age_ms(published.as_of_ms, self.now_ms())
         if age > self._limit_ms:
+            started.reason = TOO_OLD
             return started
         is_stale = found.is_remembered or age > self._fresh_ms
         started.answer.add_personal(published, started.sieve, is_stale, self._near(query))
+        started.reason = OWN if started.answer.items else LEFT_OUT
         if found.is_remembered:
             self._parts.metrics.remembered.inc()
         elif started.sieve.n_gone:
@@ -181,7 +194,7 @@ class ListMaker:
 
     def _count(self, started: _Started) -> None:
         metrics, answer, sieve = self._parts.metrics, started.answer, started.sieve
-        metrics.count_list(answer.source)
+        metrics.count_list(answer.source, started.reason)
         if answer.is_stale:
             metrics.stale.inc()
         if answer.n_own and answer.as_of_ms is not None:

@@ -12,11 +12,14 @@ class Metrics:
     """The figures of one process; with several workers, `render` adds up those of all."""
 
     def __init__(self) -> None:
-        self._by_source: dict[str, Counter] = {}
+        self._by_source: dict[tuple[str, str], Counter] = {}
         self.registry = registry = CollectorRegistry()
         prefix = "liveshelf_serving"
         self.lists = Counter(
-            f"{prefix}_lists", "lists that were answered, by what they begin with", ["source"], registry=registry
+            f"{prefix}_lists",
+            "lists that were answered, by what they begin with, and why that is no personal list",
+            ["source", "reason"],
+            registry=registry,
         )
         self.stale = Counter(f"{prefix}_stale_lists", "those that were flagged as stale", registry=registry)
         self.filled = Counter(
@@ -45,6 +48,9 @@ class Metrics:
             f"{prefix}_remembered_lists", "personal lists from memory, while Redis was away", registry=registry
         )
         self.redis_errors = Counter(f"{prefix}_redis_errors", "reads that failed", ["kind"], registry=registry)
+        self.redis_seconds = Histogram(
+            f"{prefix}_redis_read_seconds", "time that Redis took to answer a read", buckets=_SECONDS, registry=registry
+        )
         self.redis_up = Gauge(
             f"{prefix}_redis_up", "whether Redis answers", registry=registry, multiprocess_mode="livemin"
         )
@@ -65,11 +71,11 @@ class Metrics:
             f"{prefix}_impressions", "impressions for Kafka, if the service logs them", ["fate"], registry=registry
         )
 
-    def count_list(self, source: str) -> None:
-        """Count an answer; which of the few counters it is, is looked up once."""
-        counter = self._by_source.get(source)
+    def count_list(self, source: str, reason: str) -> None:
+        """Count an answer; which of the few counters it is, is looked up once. `reason`: one of lists.REASONS."""
+        counter = self._by_source.get((source, reason))
         if counter is None:
-            counter = self._by_source[source] = self.lists.labels(source)
+            counter = self._by_source[source, reason] = self.lists.labels(source, reason)
         counter.inc()
 
     def render(self) -> bytes:

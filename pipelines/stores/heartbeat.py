@@ -13,6 +13,8 @@ from pipelines.stores.keys import heartbeat_key
 
 TTL_SECONDS = 7 * 24 * 3600
 NOTE_SECONDS = 60.0
+KILLED, OTHER_ERROR = "killed", "other"
+MOST_KINDS = 20
 
 
 class HeartbeatStore:
@@ -39,8 +41,10 @@ class HeartbeatStore:
 class SharedHeartbeat:
     """The heartbeat of a stream: each of its threads tells its own figures, and every beat has the last of all.
 
-    `as_of_ms` is when it last gave a sign of life, `batch_as_of_ms` when it last ended a micro-batch. Once a minute a beat is
-    noted in the history, too.
+    `as_of_ms` is when it last gave a sign of life, `batch_as_of_ms` when it last ended a micro-batch, `started_ms` when its
+    process began to tell. Once a minute a beat is noted in the history, too. Two figures outlive a process, as the first beat
+    takes them over from the last one of the process before: `n_starts`, and `errors_by_kind`, what streams ended of. One that was
+    killed could not say so: it is an error of the kind KILLED, for it still runs by its last word.
     """
 
     def __init__(self, store: HeartbeatStore, job: str) -> None:
@@ -52,7 +56,11 @@ class SharedHeartbeat:
     def tell(self, figures: Mapping[str, Any]) -> None:
         """Beat with these figures and what others told before."""
         with self._lock:
+            if not self._figures:
+                self._figures.update(_taken_over(self._store.read(self._job) or {}))
             self._figures.update(figures)
+            if failed_of := self._figures.pop("failed_of", None):
+                self._figures["errors_by_kind"] = _one_more(self._figures["errors_by_kind"], failed_of)
             self._store.beat(self._job, self._figures)
             if time.monotonic() >= self._next_note_s:
                 self._next_note_s = time.monotonic() + NOTE_SECONDS
@@ -61,3 +69,17 @@ class SharedHeartbeat:
     def tell_batch(self, figures: Mapping[str, Any]) -> None:
         """Tell what a micro-batch did that has just ended."""
         self.tell({**figures, "batch_as_of_ms": time.time_ns() // 1_000_000})
+
+
+def _taken_over(last: Mapping[str, Any]) -> dict[str, Any]:
+    """What a process begins with, after one that said `last`."""
+    errors = last.get("errors_by_kind", {})
+    if last.get("state") == "running":
+        errors = _one_more(errors, KILLED)
+    n_starts = last.get("n_starts", 0) + 1
+    return {"started_ms": time.time_ns() // 1_000_000, "n_starts": n_starts, "errors_by_kind": errors}
+
+
+def _one_more(errors: Mapping[str, int], kind: str) -> dict[str, int]:
+    kind = kind if kind in errors or len(errors) < MOST_KINDS else OTHER_ERROR
+    return {**errors, kind: errors.get(kind, 0) + 1}

@@ -72,7 +72,7 @@ def _section(title: str, meanings: list[Meaning], labels: list[str]) -> str:
 def _row(meaning: Meaning, labels: list[str]) -> str:
     name = meaning.metric + ("_total" if meaning.kind == "counter" else "")
     kind = "counter" if meaning.kind == "counter" else "gauge"
-    every = [*labels, *meaning.labels, *([meaning.by] if meaning.by else [])]
+    every = [*labels, *meaning.labels, *filter(None, (meaning.by, meaning.then_by))]
     return f"| `{name}` | {kind} | {', '.join(f'`{label}`' for label in every)} | {meaning.about} |".replace(
         "|  |", "| |"
     )

@@ -83,6 +83,7 @@ def test_a_shop_where_nobody_clicks_any_more_still_gets_its_lists(shop):
 
     assert all(len(list_of(shop.client, user).items) == 3 for user in USERS)
     assert (first.figures()["n_swept_lists"], again.figures()["n_swept_lists"]) == (len(USERS), 0)
+    assert first.figures()["n_lists_by_time"] + first.figures()["n_lists_renewed"] == len(USERS)
     assert shop.causes() == {user: ["time"] for user in USERS}
 
 

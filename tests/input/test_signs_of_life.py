@@ -1,13 +1,14 @@
 """A stream says that it lives, micro-batches or not, how far behind it is, and how it ended."""
 
 import threading
+import time
 from types import SimpleNamespace
 
 import pytest
 from pyspark.sql.types import LongType, StructField, StructType
 
 from pipelines import streams
-from pipelines.progress import kafka_lag, progress_figures
+from pipelines.progress import BatchCount, kafka_lag, kafka_lags, kafka_offsets, kind_of, progress_figures
 from pipelines.streams import start_stream
 
 
@@ -30,6 +31,89 @@ def a_source(description: str, read: str | None, written: str | None) -> SimpleN
 )  # fmt: skip
 def test_the_lag_is_what_the_topic_has_and_the_stream_has_not_read(sources, lag):
     assert kafka_lag(SimpleNamespace(sources=[a_source(*source) for source in sources])) == lag
+
+
+def test_offsets_and_lags_are_told_by_topic_and_partition():
+    sources = [
+        a_source("KafkaV2[Subscribe[clicks]]", '{"clicks":{"0":7,"1":4}}', '{"clicks":{"0":9,"1":4}}'),
+        a_source("KafkaV2[Subscribe[items]]", '{"items":{"0":1}}', '{"items":{"0":2}}'),
+    ]
+
+    assert kafka_offsets(SimpleNamespace(sources=sources)) == {"clicks": {"0": 7, "1": 4}, "items": {"0": 1}}
+    assert kafka_lags(SimpleNamespace(sources=sources)) == {"clicks": {"0": 2, "1": 0}, "items": {"0": 1}}
+
+
+class Remembered:
+    """A query, as the JVM remembers what it did last: (batch, rows), rows None where there was nothing to do."""
+
+    def __init__(self, *progresses) -> None:
+        self._progresses = progresses
+        self._jsq = self
+
+    def recentProgress(self):
+        return [self._progress(*progress) for progress in self._progresses]
+
+    @staticmethod
+    def _progress(batch_id, n_rows):
+        durations = {"triggerExecution": 70} | ({} if n_rows is None else {"addBatch": 40})
+        told = SimpleNamespace(containsKey=durations.__contains__, get=durations.get)
+        return SimpleNamespace(
+            batchId=lambda: batch_id,
+            numInputRows=lambda: n_rows or 0,
+            durationMs=lambda: told,
+            timestamp=lambda: "2026-11-01T06:00:00.930Z",
+        )
+
+
+def test_every_micro_batch_is_counted_once_however_often_it_is_asked():
+    count = BatchCount()
+    asked = [
+        Remembered(),
+        Remembered((7, 10), (8, 1)),
+        Remembered((8, 1), (9, None)),
+        Remembered((9, None), (9, 5), (10, 2)),
+    ]
+
+    told = [(of["n_batches"], of["n_batch_rows"]) for of in (dict(count.figures(query)) for query in asked)]
+
+    assert told == [(0, 0), (2, 11), (2, 11), (4, 18)]
+    last = count.figures(asked[-1])
+    assert last["committed_batch_id"] == 10 and last["committed_ms"] == 1_793_512_801_000
+
+
+def test_of_micro_batches_that_spark_forgot_the_number_is_known():
+    count = BatchCount()
+    count.figures(Remembered((7, 10)))
+
+    assert count.figures(Remembered((11, 1), (12, 1)))["n_batches"] == 6
+
+
+PROXY = """[STREAM_FAILED] Query [id = 1] terminated with exception: An exception was raised by the Python Proxy. Return Message:
+Traceback (most recent call last):
+  File "learner.py", line 3, in call
+    raise error
+redis.exceptions.ConnectionError: Error 111 connecting
+
+During handling of the above exception, another exception occurred:
+
+pipelines.errors.ServerError: Redis does not answer: ConnectionError: 111
+ SQLSTATE: XXKST
+=== Streaming Query ===
+java.lang.OddException: of the plan
+"""
+NO_TABLE = "[STREAM_FAILED] Query terminated with exception:\norg.apache.spark.SparkException: Job aborted\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        pytest.param(RuntimeError(PROXY), "ServerError", id="a-python-sink"),
+        pytest.param(RuntimeError(NO_TABLE), "RuntimeError", id="of-spark-alone"),
+        pytest.param(KeyError("x"), "KeyError", id="of-our-own"),
+    ],
+)
+def test_an_error_is_called_by_what_was_raised(error, kind):
+    assert kind_of(error) == kind
 
 
 class Pulses:
@@ -83,6 +167,8 @@ def test_an_idle_stream_says_that_it_runs_and_a_stopped_one_that_it_was_stopped(
 
     assert last["state"] == "running" and last["kafka_lag"] is None and last["trigger_ms"]["triggerExecution"] >= 0
     assert pulses.said[-1]["state"] == "stopped" and not stream.query.isActive
+    assert (pulses.said[-1]["n_batches"], pulses.said[-1]["n_batch_rows"]) == (1, 3)
+    assert abs(pulses.said[-1]["committed_ms"] / 1000 - time.time()) < 120
 
 
 @pytest.mark.spark
@@ -95,7 +181,7 @@ def test_a_stream_that_fails_says_so(rows, tmp_path):
 
     with pytest.raises(Exception, match="no room"):
         stream.wait()
-    assert pulses.said[-1] == {"state": "failed"}
+    assert pulses.said[-1] == {"state": "failed", "failed_of": "ValueError", "n_batches": 0, "n_batch_rows": 0}
 
 
 @pytest.mark.spark

@@ -59,6 +59,15 @@ FAILED = 'liveshelf_stream_state{state="failed",stream="personalize"}'
             {'liveshelf_heartbeat_timestamp_seconds{stream="personalize"}': 1.5},
             id="ms",
         ),
+        pytest.param(
+            "build_features",
+            {"kafka_lags": {"clicks": {"0": 2, "1": 0}}},
+            {
+                'liveshelf_stream_kafka_partition_lag_records{partition="0",stream="build_features",topic="clicks"}': 2,
+                'liveshelf_stream_kafka_partition_lag_records{partition="1",stream="build_features",topic="clicks"}': 0,
+            },
+            id="by-two-names",
+        ),
         pytest.param("build_features", {"kafka_lag": None}, {}, id="nothing-to-tell"),
         pytest.param("personalize", {"state": "failed"}, {FAILED: 1}, id="state"),
         pytest.param(

@@ -326,8 +326,8 @@ def test_figures_tell_sources_ages_and_why_items_were_left_out(shop):
     shop.list("nobody")
     text = shop.get("/metrics").body.decode()
 
-    assert 'liveshelf_serving_lists_total{source="personal"} 1.0' in text
-    assert 'liveshelf_serving_lists_total{source="global"} 1.0' in text
+    assert 'liveshelf_serving_lists_total{reason="own",source="personal"} 1.0' in text
+    assert 'liveshelf_serving_lists_total{reason="no_list",source="global"} 1.0' in text
     assert 'liveshelf_serving_filtered_items_total{why="unavailable"} 1.0' in text
     assert 'liveshelf_serving_filled_items_total{reason="popular"} 2.0' in text
     assert "liveshelf_serving_stale_lists_total 1.0" in text

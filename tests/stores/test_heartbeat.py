@@ -1,0 +1,48 @@
+"""What outlives a stream's process: how often it started, and what it ended of."""
+
+from pipelines.stores.heartbeat import KILLED, MOST_KINDS, OTHER_ERROR, HeartbeatStore, SharedHeartbeat
+
+JOB = "personalize"
+
+
+def process(client, *figures) -> dict:
+    """A process that tells these, one after the other; gives the last heartbeat."""
+    beat = SharedHeartbeat(HeartbeatStore(client), JOB)
+    for told in figures:
+        beat.tell(told)
+    return HeartbeatStore(client).read(JOB)
+
+
+def test_starts_and_errors_go_on_counting_when_a_stream_starts_anew(redis_client):
+    failing = {"state": "running"}, {"state": "failed", "failed_of": "ServerError"}
+
+    first = process(redis_client, *failing)
+    second = process(redis_client, *failing)
+    third = process(redis_client, {"state": "running", "n_new": 1})
+
+    assert [beat["n_starts"] for beat in (first, second, third)] == [1, 2, 3]
+    assert [beat["errors_by_kind"] for beat in (first, second, third)] == [
+        {"ServerError": 1}, {"ServerError": 2}, {"ServerError": 2},
+    ]  # fmt: skip
+    assert "failed_of" not in second and third["started_ms"] >= first["started_ms"] > 1_700_000_000_000
+
+
+def test_a_stream_that_was_killed_could_not_say_so(redis_client):
+    process(redis_client, {"state": "running"})
+
+    assert process(redis_client, {"state": "running"})["errors_by_kind"] == {KILLED: 1}
+
+
+def test_one_that_was_stopped_ended_of_nothing(redis_client):
+    process(redis_client, {"state": "running"}, {"state": "stopped"})
+
+    again = process(redis_client, {"state": "running"}, {"n_new": 1})
+    assert (again["n_starts"], again["errors_by_kind"]) == (2, {})
+
+
+def test_kinds_are_bounded(redis_client):
+    for number in range(MOST_KINDS + 5):
+        process(redis_client, {"state": "failed", "failed_of": f"Odd{number}Error"})
+
+    errors = HeartbeatStore(redis_client).read(JOB)["errors_by_kind"]
+    assert len(errors) == MOST_KINDS + 1 and errors[OTHER_ERROR] == 5
