@@ -5,14 +5,18 @@ python -m tests.docs.metrics        writes it anew
 
 from pathlib import Path
 
+from prometheus_client.metrics import MetricWrapperBase
+
+from pipelines.collecting.metrics import Metrics as CollectorMetrics
 from pipelines.monitoring.job_meanings import OF_JOB
 from pipelines.monitoring.meaning import Meaning
 from pipelines.monitoring.meanings import LAG, OF_EVERY_STREAM, OF_STREAM, OUTCOME
+from pipelines.serving.metrics import Metrics as ServingMetrics
 
 PAGE = Path(__file__).parents[2] / "docs/metrics.md"
 HEAD = """# Metrics
 
-Made from `pipelines/monitoring/meanings.py`. `liveshelf export_metrics` gives the figures of streams and jobs at
+Made from `pipelines/monitoring` and the services' figures. `liveshelf export_metrics` gives those of streams and jobs at
 `http://127.0.0.1:8382/metrics`, or with `--textfile FILE` to the textfile collector of node_exporter. Names are as Prometheus
 wants them: base units, counters that end in `_total` and begin again at 0 when a job starts anew.
 
@@ -38,6 +42,7 @@ A job that ends tells how it ended and what it found (`outcome:{job}`): what its
 `history:{job}` in Redis has some of it run by run, for the plots of the page of the state.
 
 """
+TABLE = ("| metric | kind | labels | meaning |", "|---|---|---|---|")
 STANDING = """## Redis, and what waits in it
 
 | metric | kind | labels | meaning |
@@ -58,11 +63,27 @@ def page() -> str:
     sections += [(f"`{stream}`", meanings, []) for stream, meanings in OF_STREAM.items() if meanings]
     sections.append(("Jobs that end", OUTCOME, ["task"]))
     sections += [(f"What `{job}` found", meanings, []) for job, meanings in OF_JOB.items()]
-    return HEAD + "\n".join([*(_section(*section) for section in sections), STANDING])
+    services = [
+        _of_service("The collector, at its own `/metrics`", CollectorMetrics()),
+        _of_service("The service of lists, at its own `/metrics`", ServingMetrics()),
+    ]
+    return HEAD + "\n".join([*(_section(*section) for section in sections), STANDING, *services])
+
+
+def _of_service(title: str, metrics: CollectorMetrics | ServingMetrics) -> str:
+    """What the service itself counts."""
+    lines = [f"## {title}", "", *TABLE]
+    for metric in vars(metrics).values():
+        if isinstance(metric, MetricWrapperBase):
+            (told,) = metric.describe()
+            labels = ", ".join(f"`{label}`" for label in metric._labelnames)
+            name = told.name + ("_total" if told.type == "counter" else "")
+            lines.append(f"| `{name}` | {told.type} | {labels} | {told.documentation} |".replace("|  |", "| |"))
+    return "\n".join([*lines, ""])
 
 
 def _section(title: str, meanings: list[Meaning], labels: list[str]) -> str:
-    lines = [f"## {title}", "", "| metric | kind | labels | meaning |", "|---|---|---|---|"]
+    lines = [f"## {title}", "", *TABLE]
     lines += dict.fromkeys(_row(meaning, labels) for meaning in meanings)
     if title == "`personalize`":
         lines.append(f"| `{LAG.metric}` | histogram | | {LAG.about} |")

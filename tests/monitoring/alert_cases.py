@@ -42,6 +42,17 @@ def records(valid: str, quarantined: str) -> Series:
     }
 
 
+def errors(*of_kinds: str) -> Series:
+    name = 'liveshelf_stream_errors_total{kind="%s",stream="personalize"}'
+    return {name % kind: values for kind, values in enumerate(of_kinds)}
+
+
+def served(**by_reason: str) -> Series:
+    return {f'liveshelf_serving_lists_total{{reason="{reason}"}}': values for reason, values in by_reason.items()}
+
+
+STARTS = 'liveshelf_stream_starts_total{stream="personalize"}'
+STALE = "liveshelf_serving_stale_lists_total"
 LAG = 'liveshelf_stream_kafka_lag_records{stream="personalize"}'
 FOLDED = 'liveshelf_interactions_total{fate="folded"}'
 NDCG = 'liveshelf_progressive_ndcg{of="model"}'
@@ -52,6 +63,8 @@ USED, LIMIT = "liveshelf_redis_memory_bytes", "liveshelf_redis_memory_limit_byte
 CASES = {
     "LiveshelfStreamSilent": Case(beat(last_beat_minute=20), beat("stopped", last_beat_minute=20)),
     "LiveshelfStreamFailed": Case(beat("failed"), beat("stopped")),
+    "LiveshelfStreamCrashLoops": Case({STARTS: "1x9 2 3 4 5 6x20"}, {STARTS: "1x9 2x30"}),
+    "LiveshelfStreamErrors": Case(errors("0x9 1 2 3 4x20", "0x9 1 2x30"), errors("4x40", "0x9 1 2x30")),
     "LiveshelfKafkaLagGrows": Case({LAG: "20000+1000x30"}, {LAG: "90000-1000x30"}),
     "LiveshelfThroughputZero": Case({FOLDED: "0+100x60 6000x40"}, {FOLDED: "0+100x100"}, minute=90),
     "LiveshelfEventToListSlow": Case(lags("0+90x30", "0+100x30"), lags("0+1000x30", "0+1001x30")),
@@ -75,6 +88,13 @@ CASES = {
     "LiveshelfListsUnfiled": Case({"liveshelf_lists_unfiled": "300000x30"}, {"liveshelf_lists_unfiled": "9000x30"}),
     "LiveshelfListKeeperFailing": Case(
         {"liveshelf_list_keeper_failing": "1x30"}, {"liveshelf_list_keeper_failing": "0 1 0x28"}
+    ),
+    "LiveshelfServingStandsIn": Case(
+        served(own="0+80x30", too_old="0+20x30"),
+        served(own="0+95x30", no_list="0+50x30", asked_for="0+50x30", too_old="0+5x30"),
+    ),
+    "LiveshelfServingStale": Case(
+        {STALE: "0+30x30", **served(own="0+100x30")}, {STALE: "0+10x30", **served(own="0+100x30")}
     ),
     "LiveshelfServingReadsFail": Case(
         {"liveshelf_serving_redis_errors_total": "0+60x30"}, {"liveshelf_serving_redis_errors_total": "60x30"}

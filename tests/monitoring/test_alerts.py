@@ -12,6 +12,7 @@ from pipelines.collecting.metrics import Metrics as CollectorMetrics
 from pipelines.serving.metrics import Metrics as ServingMetrics
 from tests.docs.metrics import page
 from tests.monitoring.alert_cases import CASES, Series
+from tests.monitoring.renaming import metrics_of, with_another_name
 
 PROJECT = Path(__file__).parents[2]
 RULES = PROJECT / "conf/monitoring/alerts.yml"
@@ -50,6 +51,30 @@ def test_every_alert_fires_when_it_should_and_only_then(promtool, tmp_path):
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
+@pytest.mark.slow
+def test_every_case_in_which_an_alert_fires_fails_when_a_metric_of_it_is_renamed(promtool, tmp_path):
+    """Else a rule could ask for what nobody tells, and be silent for ever."""
+    renamed = [(alert, metric) for alert, rule in ALERTS.items() for metric in metrics_of(rule["expr"])]
+    files = [case_with_another_name(tmp_path, *each) for each in renamed]
+
+    command = [promtool, "test", "rules", *map(str, files)]
+    said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False).stdout
+
+    assert {alert for alert, _ in renamed} == ALERTS.keys()
+    verdicts = dict(re.findall(r"^Unit Testing: +(\S+)\s+(\w+)", said, re.MULTILINE))
+    assert verdicts == {str(file): "FAILED" for file in files}, said
+
+
+def case_with_another_name(folder: Path, alert: str, metric: str) -> Path:
+    """A test file of promtool: the rule with the metric renamed, and the figures by which it should fire."""
+    expr = with_another_name(ALERTS[alert]["expr"], metric)
+    rules, file = folder / f"{alert}.{metric}.yml", folder / f"{alert}.{metric}.test.yml"
+    rules.write_text(yaml.safe_dump({"groups": [{"name": "renamed", "rules": [ALERTS[alert] | {"expr": expr}]}]}))
+    tests = [n_firing(alert, CASES[alert].fires, CASES[alert].minute, 1)]
+    file.write_text(yaml.safe_dump({"rule_files": [str(rules)], "evaluation_interval": "1m", "tests": tests}))
+    return file
+
+
 def test_every_alert_has_its_cases():
     assert CASES.keys() == ALERTS.keys()
 
@@ -59,6 +84,7 @@ def test_an_alert_says_how_bad_it_is_what_is_wrong_and_what_to_do(alert):
     rule = ALERTS[alert]
 
     assert rule["labels"]["severity"] in {"critical", "warning"}
+    assert re.fullmatch(r"[1-9]\d*m", rule["for"])
     assert rule["annotations"]["summary"]
     page_of, anchor = rule["annotations"]["runbook"].split("#")
     assert anchor in anchors(PROJECT / page_of)
