@@ -45,7 +45,7 @@ check: dev  ## lint, format, types, fast tests (under a minute)
 bench: dev  ## the benchmarks, measured; results in benchmarks/results
 	@for name in $(BENCH); do echo "== $$name" && $(BIN)/python -m benchmarks.$$name || exit 1; done
 
-monitor: local  ## Prometheus and Alertmanager with the alert rules, until Ctrl-C
+monitor: local  ## Prometheus with the alert rules, Alertmanager and Grafana, until Ctrl-C
 	@$(BIN)/liveshelf monitor $(ARGS)
 
 package: dev  ## dist/pyfiles.zip, for spark-submit --py-files

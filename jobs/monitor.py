@@ -1,16 +1,17 @@
-"""Watch the suite on this machine: Prometheus with the alert rules, and Alertmanager, until Ctrl-C.
+"""Watch the suite on this machine: Prometheus with the alert rules, Alertmanager and Grafana, until Ctrl-C.
 
 \b
     liveshelf monitor
     liveshelf monitor --webhook http://127.0.0.1:9000/alerts   and tell somebody
 
-Starts `export_metrics`, Prometheus, and Alertmanager where it is installed, each on a free loopback port, which is told. Looks at
-the streams through their heartbeats, and at the collector and the service of lists where the configuration says that they listen.
+Starts `export_metrics`, Prometheus, and Alertmanager and Grafana where they are installed, each on a free loopback port, which is
+told. Looks at the streams through their heartbeats, and at the collector and the service of lists where the configuration says
+that they listen.
 On a cluster your own Prometheus does this: docs/metrics.md has what to scrape, conf/monitoring the rules and the dashboards.
 
 \b
-Needs   Debian's packages prometheus and prometheus-alertmanager
-Writes  .liveshelf/prometheus, .liveshelf/prometheus-alertmanager
+Needs   Debian's packages prometheus and prometheus-alertmanager; for the dashboards a Grafana on the PATH
+Writes  .liveshelf/prometheus, .liveshelf/prometheus-alertmanager, .liveshelf/grafana
 """
 
 import os
@@ -27,11 +28,13 @@ import yaml
 from jobs._options import config_option
 from pipelines.config import Config
 from pipelines.errors import ServerError
+from pipelines.local import grafana
 from pipelines.local.addresses import HOME, with_running_redis
 from pipelines.local.processes import OwnedProcess, clear_the_way, exit_on_signals, free_port
 from pipelines.local.prometheus import ALERTMANAGER, is_installed, start_alertmanager, start_prometheus
 
 RULES, ALERTMANAGER_CONFIG = Path("conf/monitoring/alerts.yml"), Path("conf/monitoring/alertmanager.yml")
+DASHBOARDS, PROVISIONING = Path("conf/monitoring/grafana"), Path("conf/monitoring/grafana-provisioning")
 EXPORTER, START_SECONDS = "export_metrics", 30.0
 
 
@@ -68,7 +71,12 @@ def _running(config: Config, webhook: str | None, scrape_seconds: float) -> Iter
             alertmanager = keep("Alertmanager", start_alertmanager(HOME, _alertmanager_config(webhook)))
         else:
             click.echo("no Alertmanager: alerts show in Prometheus alone", err=True)
-        keep("Prometheus", start_prometheus(HOME, targets, RULES, alertmanager, scrape_seconds), "/alerts")
+        prometheus = keep("Prometheus", start_prometheus(HOME, targets, RULES, alertmanager, scrape_seconds), "/alerts")
+        if grafana.is_installed():
+            started = grafana.start_grafana(HOME, prometheus, DASHBOARDS, PROVISIONING, scrape_seconds)
+            keep("Grafana", started, "/dashboards")
+        else:
+            click.echo("no Grafana: import conf/monitoring/grafana into yours", err=True)
         yield servers
 
 

@@ -29,9 +29,11 @@ scrape_configs:
       - targets: ["127.0.0.1:8381"] # serve_lists
 ```
 
-On one machine `make monitor` does all of this: exporter, Prometheus with the rules, and Alertmanager.
+On one machine `make monitor` does all of this: exporter, Prometheus with the rules, Alertmanager, and Grafana where there is one.
 `conf/monitoring/alerts.yml` has alert rules for Prometheus, each with [what to do](operations.md#when-an-alert-fires);
-`conf/monitoring/grafana` has dashboards to import into Grafana: overview, streams, lists, data, services.
+`conf/monitoring/grafana` has dashboards to import into Grafana: overview, streams, lists, data, services; or let it read
+`conf/monitoring/grafana-provisioning` (`GF_PATHS_PROVISIONING`), which asks the environment for `LIVESHELF_PROMETHEUS`,
+`LIVESHELF_SCRAPE_INTERVAL` and `LIVESHELF_DASHBOARDS`.
 
 A stream tells its figures in its heartbeat (`heartbeat:{job}` in Redis), after each micro-batch and every five seconds, and
 `export_metrics` reads them when it is asked: watching costs the hot path nothing, and a stream needs no port of its own
