@@ -48,7 +48,7 @@ def kafka_lags(progress: StreamingQueryProgress) -> OffsetsByTopic | None:
 
 def kafka_offsets(progress: StreamingQueryProgress) -> OffsetsByTopic:
     """How far the checkpoint is, by topic and partition: the first record that is not read yet."""
-    return _joined([json.loads(source.endOffset or "{}") for source in _kafka_sources(progress)])
+    return _joined([_offsets(source.endOffset) for source in _kafka_sources(progress)])
 
 
 def _kafka_sources(progress: StreamingQueryProgress) -> Iterator[SourceProgress]:
@@ -56,11 +56,16 @@ def _kafka_sources(progress: StreamingQueryProgress) -> Iterator[SourceProgress]
 
 
 def _lags_of(source: SourceProgress) -> OffsetsByTopic:
-    read, written = (json.loads(text or "{}") for text in (source.endOffset, source.latestOffset))
+    read, written = _offsets(source.endOffset), _offsets(source.latestOffset)
     return {
         topic: {partition: max(0, last - read.get(topic, {}).get(partition, last)) for partition, last in of.items()}
         for topic, of in written.items()
     }
+
+
+def _offsets(told: str | None) -> OffsetsByTopic:
+    """A source that has not looked yet tells none, or the JSON of none."""
+    return json.loads(told or "{}") or {}
 
 
 def _joined(found: list[OffsetsByTopic]) -> OffsetsByTopic:

@@ -33,6 +33,13 @@ def test_the_lag_is_what_the_topic_has_and_the_stream_has_not_read(sources, lag)
     assert kafka_lag(SimpleNamespace(sources=[a_source(*source) for source in sources])) == lag
 
 
+@pytest.mark.parametrize("untold", [None, "null", "{}"])
+def test_a_source_that_has_not_looked_yet_lags_behind_nothing(untold):
+    progress = SimpleNamespace(sources=[a_source("KafkaV2[Subscribe[clicks]]", untold, untold)])
+
+    assert kafka_lag(progress) == 0 and kafka_offsets(progress) == {}
+
+
 def test_offsets_and_lags_are_told_by_topic_and_partition():
     sources = [
         a_source("KafkaV2[Subscribe[clicks]]", '{"clicks":{"0":7,"1":4}}', '{"clicks":{"0":9,"1":4}}'),
