@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,7 +46,7 @@ CONSOLE = Console()
 @click.option("--format", "format_name", type=click.Choice(list(FORMATS)), help="What the log is.")
 @click.option("--n-events", default=30_000, show_default=True, help="How much the simulated shop sends.")
 @click.option("--rate", default=500.0, show_default=True, help="Events per second; 0: as fast as it goes.")
-@click.option("--keep", is_flag=True, help="Go on until Ctrl-C when all is sent and checked.")
+@click.option("--keep", is_flag=True, help="When all is sent and checked, keep servers and streams until Ctrl-C.")
 @click.option("--resume", is_flag=True, help="Go on with the data of the last demo instead of starting anew.")
 @config_option
 def main(
@@ -198,16 +198,25 @@ def _reconciled(config_path: Path, feed: Feed) -> list[Check]:
 def _stay(config_path: Path, jobs: list[OwnedProcess], servers: EmbeddedServers) -> None:
     CONSOLE.print(
         f"\nIt all goes on. In another terminal:\n  export LIVESHELF_CONFIG={config_path}\n  liveshelf show list USER\n"
-        "  liveshelf replay FILE --format FORMAT\nCtrl-C ends it.",
+        "  liveshelf simulate --rate 50\n  liveshelf status\nCtrl-C ends it.",
         highlight=False,
     )
+    ended: set[str] = set()
     try:
         while not servers.dead():
-            _check_alive(jobs)
+            ended |= _tell_ended(job for job in jobs if job.name not in ended)
             time.sleep(0.5)
         raise ServerError("; ".join(servers.dead()))
     except KeyboardInterrupt:
         CONSOLE.print("stopping …")
+
+
+def _tell_ended(jobs: Iterable[OwnedProcess]) -> set[str]:
+    """Say which streams have ended and how to go on: whoever tries what a death does wants all else to live."""
+    ended = [job for job in jobs if not job.is_running]
+    for job in ended:
+        CONSOLE.print(f"{job.name} has ended: see {job.log}. To go on: liveshelf {job.name}", highlight=False)
+    return {job.name for job in ended}
 
 
 if __name__ == "__main__":
