@@ -25,6 +25,7 @@ import click
 import requests
 import yaml
 
+from jobs._alert_lines import AlertLines
 from jobs._options import config_option
 from pipelines.config import Config
 from pipelines.errors import ServerError
@@ -46,9 +47,12 @@ EXPORTER, START_SECONDS = "export_metrics", 30.0
 def main(config: Config, webhook: str | None, scrape_seconds: float) -> None:
     try:
         with exit_on_signals(), _running(config, webhook, scrape_seconds) as servers:
-            click.echo("Ctrl-C ends them; what was seen is kept for a week.")
+            click.echo("Alerts are told here, too. Ctrl-C ends all; what was seen is kept for a week.")
+            lines = AlertLines(f"127.0.0.1:{servers[-1].port}")
             while not (ended := [server.name for server in servers if not server.is_running]):
-                time.sleep(0.5)
+                for line in lines.news():
+                    click.echo(line)
+                time.sleep(1)
             raise ServerError(f"{', '.join(ended)} ended: see {servers[0].log.parent}")
     except KeyboardInterrupt:
         click.echo("\nstopped")
@@ -62,10 +66,10 @@ def _running(config: Config, webhook: str | None, scrape_seconds: float) -> Iter
         def keep(name: str, server: OwnedProcess, path: str = "") -> str:
             stack.callback(server.stop)
             servers.append(server)
-            click.echo(f"{name:<14} http://127.0.0.1:{server.port}{path}")
+            click.echo(f"{name:<15} http://127.0.0.1:{server.port}{path}")
             return f"127.0.0.1:{server.port}"
 
-        targets = [keep("metrics", _exporter(config), "/metrics"), *_services(config)]
+        targets = [keep("state, metrics", _exporter(config), "/status"), *_services(config)]
         alertmanager = None
         if is_installed(ALERTMANAGER):
             alertmanager = keep("Alertmanager", start_alertmanager(HOME, _alertmanager_config(webhook)))
