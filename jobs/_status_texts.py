@@ -1,25 +1,38 @@
 """The state of everything as people read it in a terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from jobs._ages import age, utc
+from pipelines.monitoring.curves import curves
+from pipelines.monitoring.limits import Limited, ages_of, drift_of, ndcg_of
 from pipelines.monitoring.overview import Overview, quarantined_share, troubles
+from pipelines.monitoring.sparkline import letters
+from pipelines.monitoring.words import lasted, rounded
+from pipelines.stores.history import Point
 
 ENDED = {0: "well", 1: "failed", 3: "has findings"}
 STYLES = {"running": "green", "failed": "red", "stopped": "dim"}
 
 
-def screen(overview: Overview) -> RenderableType:
-    """Trouble first, then streams, lists, records, model and the jobs that end; what nobody told of is left out."""
+def screen(overview: Overview, histories: Mapping[str, Sequence[Point]]) -> RenderableType:
+    """Trouble first, then plots, streams, lists, records, model and the jobs that end; what nobody told of is left out.
+
+    `histories` by job.
+    """
     parts: list[RenderableType] = [_headline(overview)]
     if not overview.problem:
-        parts += [part for part in (_streams(overview), _figures(overview), _jobs(overview)) if part is not None]
+        parts += [
+            part
+            for part in (_plots(histories), _streams(overview), _figures(overview), _jobs(overview))
+            if part is not None
+        ]
     return Group(*parts)
 
 
@@ -30,6 +43,14 @@ def _headline(overview: Overview) -> RenderableType:
         "all well" if not found else f"{len(found)} to look at", style="bold green" if not found else "bold red"
     )
     return Group(told, *[Text(f"  ✗ {line}", style="red") for line in found])
+
+
+def _plots(histories: Mapping[str, Sequence[Point]]) -> RenderableType:
+    told = [
+        Text.assemble((f"{curve.name} ", "dim"), rounded(curve.now), (f" {letters(curve.values)}", "blue"))
+        for curve in curves(histories)
+    ]
+    return Columns(told, padding=(0, 3))
 
 
 def _streams(overview: Overview) -> RenderableType:
@@ -52,7 +73,17 @@ def _streams(overview: Overview) -> RenderableType:
 def _figures(overview: Overview) -> RenderableType:
     hot, filing = (overview.streams.get(job, {}) for job in ("personalize", "validate_events"))
     grid = Table.grid(padding=(0, 3))
-    for name, told in (("lists", _lists(overview, hot)), ("model", _model(hot)), ("records", _records(filing))):
+    parts = {
+        "lists": _lists(overview, hot),
+        "model": _model(hot),
+        "judged": [
+            f"NDCG of later choices: {escape(of)} {value:.3f}" for of, value in ndcg_of(overview.outcomes).items()
+        ],
+        "records": _records(filing),
+        "drift": [_limited(one, f"{one.value:.3g}", f"{one.limit:.3g}") for one in drift_of(overview.outcomes)],
+        "ages": [_limited(one, lasted(one.value), lasted(one.limit)) for one in ages_of(overview.outcomes)],
+    }
+    for name, told in parts.items():
         if told:
             grid.add_row(Text(name, style="bold"), "   ".join(told))
     return grid
@@ -68,6 +99,11 @@ def _lists(overview: Overview, hot: Mapping[str, Any]) -> list[str]:
         f"not in Delta yet: {overview.n_unfiled:,}",
         f"Redis {overview.memory_bytes / 2**20:,.0f} MiB",
     ]
+
+
+def _limited(one: Limited, value: str, limit: str) -> str:
+    text = f"{escape(one.of)} {value} of {limit}"
+    return f"[red]{text}[/red]" if one.is_over else text
 
 
 def _model(hot: Mapping[str, Any]) -> list[str]:

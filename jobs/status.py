@@ -25,10 +25,12 @@ from jobs._options import config_option
 from jobs._status_texts import screen
 from pipelines.config import Config
 from pipelines.local.addresses import with_running_redis
+from pipelines.monitoring.curves import histories_of
 from pipelines.monitoring.overview import Overview, troubles
 from pipelines.stores.connection import connect
 
 TIMEOUT_SECONDS = 2.0
+N_POINTS = 25  # of small plots: minutes of a stream, runs of a job that ends
 WRONG = 3
 
 
@@ -42,17 +44,18 @@ def main(config: Config, is_once: bool, is_json: bool, every_seconds: float) -> 
     client = connect(str(with_running_redis(config).redis.url), timeout_seconds=TIMEOUT_SECONDS, retries=0)
     console = Console()
     if is_json or is_once or not console.is_terminal:
-        _tell_once(Overview.read(client), console, is_json=is_json)
+        _tell_once(client, console, is_json=is_json)
     else:
         _follow(client, console, every_seconds)
 
 
-def _tell_once(overview: Overview, console: Console, *, is_json: bool) -> None:
+def _tell_once(client: Redis, console: Console, *, is_json: bool) -> None:
+    overview = Overview.read(client)
     wrong = troubles(overview)
     if is_json:
         click.echo(json.dumps({"troubles": wrong, **asdict(overview)}))
     else:
-        console.print(screen(overview))
+        console.print(screen(overview, histories_of(client, overview, N_POINTS)))
     if wrong:
         sys.exit(WRONG)
 
@@ -61,7 +64,8 @@ def _follow(client: Redis, console: Console, every_seconds: float) -> None:
     try:
         with Live(console=console, screen=True, auto_refresh=False) as live:
             while True:
-                live.update(screen(Overview.read(client)), refresh=True)
+                overview = Overview.read(client)
+                live.update(screen(overview, histories_of(client, overview, N_POINTS)), refresh=True)
                 time.sleep(every_seconds)
     except KeyboardInterrupt:
         return

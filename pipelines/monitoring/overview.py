@@ -78,7 +78,8 @@ def _of_streams(overview: Overview) -> Iterator[str]:
             yield f"{stream} ended with an error"
         elif beat.get("state") != "stopped" and silence > SILENT_SECONDS:
             yield f"{stream} has given no sign of life for {silence:,.0f} s"
-        elif (beat.get("kafka_lag") or 0) > FAR_BEHIND_RECORDS:
+    for stream, beat in overview.streams.items():
+        if (beat.get("kafka_lag") or 0) > FAR_BEHIND_RECORDS:
             yield f"{stream} is {beat['kafka_lag']:,} records behind Kafka"
         if (share := quarantined_share(beat)) > MUCH_QUARANTINED:
             yield f"{stream} quarantined {share:.0%} of the records since it started"

@@ -69,12 +69,12 @@ class HistoryStore:
                 pipe.expire(history_key(job), ttl_seconds)
                 pipe.execute()
 
-    def read(self, job: str) -> list[Point]:
-        """The points of a job, the oldest first."""
-        entries: Any = self.client.xrange(history_key(job))
+    def read(self, job: str, n_newest: int | None = None) -> list[Point]:
+        """The points of a job, or its newest, the oldest first."""
+        entries: Any = self.client.xrevrange(history_key(job), count=n_newest)
         return [
             Point(_instant(entry_id), {name.decode(): float(value) for name, value in told.items()})
-            for entry_id, told in entries
+            for entry_id, told in reversed(entries)
         ]
 
 

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from jobs._status_texts import screen
 from pipelines.monitoring.overview import Overview, troubles
+from pipelines.stores.history import Point
 from pipelines.stores.outcomes import Outcome
 from pipelines.stores.serving_mode import ServingMode
 
@@ -67,9 +68,9 @@ def test_what_is_wrong_is_said(overview, expected):
     assert troubles(overview) == expected
 
 
-def drawn(overview: Overview, width: int = 120) -> str:
+def drawn(overview: Overview, width: int = 120, histories=None) -> str:
     console = Console(file=io.StringIO(), width=width)
-    console.print(screen(overview))
+    console.print(screen(overview, histories or {}))
     return console.file.getvalue()
 
 
@@ -81,14 +82,23 @@ def test_the_screen_of_a_shop_at_work():
     told = drawn(
         an_overview(
             streams={"validate_events": filing, "personalize": hot},
-            outcomes={"train_model": Outcome(NOW_MS, 61.0, 0)},
+            outcomes={
+                "train_model": Outcome(NOW_MS, 61.0, 0),
+                "detect_drift": Outcome(NOW_MS, 9.0, 0, "", {"psi": {"[odd]": 0.05}, "psi_limit": {"[odd]": 0.2}}),
+                "check_freshness": Outcome(
+                    NOW_MS, 3.0, 0, "", {"age_seconds": {"events": 30.0}, "soft_limit_seconds": {"events": 600.0}}
+                ),
+                "evaluate_model": Outcome(NOW_MS, 60.0, 0, "", {"ndcg": {"champion": 0.25}}),
+            },
             waiting={"due": 3, "renewal": 0},
-        )
+        ),
+        histories={"personalize": [Point(1, {"lag_p50_ms": 100.0}), Point(2, {"lag_p50_ms": 210.0})]},
     )
 
     for part in (
         "all well", "made 1,234", "event to list p50 210 ms", "version 7", "NDCG before learning 0.123", "valid 990",
         "quarantined 10", "1.0%; [odd] rule 9, b 1", "waiting: 3 due", "train_model", "61 s", "running",
+        "event to list, ms 210 ▄█", "[odd] 0.05 of 0.2", "events 30 s of 10 min", "NDCG of later choices: champion 0.250",
     ):  # fmt: skip
         assert part in told, part
 

@@ -2,9 +2,12 @@
 
 import pytest
 
+from pipelines.monitoring.curves import curves
+from pipelines.monitoring.limits import Limited, beside_limits
 from pipelines.monitoring.overview import Overview
-from pipelines.monitoring.page import ago, curves, page, rounded, worst_rules
-from pipelines.monitoring.sparkline import risen, sparkline
+from pipelines.monitoring.page import page, worst_rules
+from pipelines.monitoring.sparkline import letters, risen, sparkline
+from pipelines.monitoring.words import lasted, rounded
 from pipelines.stores.history import Point
 from pipelines.stores.outcomes import Outcome
 from pipelines.stores.serving_mode import ServingMode
@@ -82,6 +85,51 @@ def test_a_curve_stays_in_its_frame_and_begins_at_zero():
     assert sparkline([7.0]) == "" and "34.0" in sparkline([0.0, 0.0])
 
 
+def test_what_a_curve_is_compared_with_is_drawn_behind_it_on_the_same_scale():
+    svg = sparkline([0.0, 5.0], [0.0, 10.0])
+
+    assert svg.index('class="beside" points="2.0,34.0 158.0,2.0"') < svg.index(
+        'class="curve" points="2.0,34.0 158.0,18.0"'
+    )
+    (curve,) = curves({"personalize": points(progressive_ndcg=[0.1, 0.2], progressive_ndcg_of_popularity=[0.1, 0.1])})
+    assert curve.beside_name == "popularity" and curve.now == 0.2
+
+
+def test_letters_are_as_high_as_values_and_the_newest_are_kept():
+    assert letters([0.0, 5.0, 10.0]) == "▁▅█" and letters([0.0, 0.0]) == "▁▁"
+    assert letters([9.0, 0.0, 7.0], n_most=2) == "▁█"
+
+
+def test_what_jobs_that_end_have_found_is_on_the_page_beside_its_limits():
+    drift = {"psi": {"events.price": 0.31, "events.device_type": 0.02}, "psi_limit": {"events.price": 0.2}}
+    ages = {"age_seconds": {"events": 7_200.0}, "soft_limit_seconds": {"events": 600.0}}
+    told = page(
+        an_overview(
+            streams={"personalize": beat()},
+            outcomes={
+                "detect_drift": Outcome(NOW_MS, 1.0, 3, "x", drift),
+                "check_freshness": Outcome(NOW_MS, 1.0, 0, "", ages),
+                "evaluate_model": Outcome(NOW_MS, 1.0, 0, "", {"ndcg": {"champion": 0.2412}}),
+            },
+        ),
+        {"evaluate_model": points(**{"ndcg.champion": [0.2, 0.2412]})},
+    )
+
+    for part in ("events.<wbr>price", ">0.31<", "bar over", ">2 h<", "NDCG of later choices: champion", ">0.241<"):
+        assert part in told, part
+    assert "device_<wbr>type" not in told  # it has no limit
+    assert 'class="curve"' in told
+
+
+def test_figures_beside_limits_come_nearest_to_their_limit_first():
+    found = beside_limits({"a": 1.0, "b": 30.0, "c": 9.0, "d": 5.0}, {"a": 10.0, "b": 20.0, "c": 10.0}, 2)
+
+    assert found == [Limited("b", 30.0, 20.0), Limited("c", 9.0, 10.0)]
+    assert [one.is_over for one in found] == [True, False]
+    assert [round(one.percent, 1) for one in found] == [99.0, 59.4]
+    assert Limited("x", 7.0, 1.0).percent == Limited("x", 1.0, 0.0).percent == 100.0
+
+
 def test_the_most_broken_rules_come_first_each_with_an_example():
     filing = {
         "quarantined_by_rule": {"a": 1, "b": 9, "c": 9, "d": 2, "e": 3, "f": 4},
@@ -92,10 +140,10 @@ def test_the_most_broken_rules_come_first_each_with_an_example():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(-3, "0 s ago"), (119, "119 s ago"), (120, "2 min ago"), (7_200, "2 h ago")]
+    ("seconds", "said"), [(-3, "0 s"), (119, "119 s"), (120, "2 min"), (7_200, "2 h"), (172_800, "2 d")]
 )
-def test_an_age_is_said_in_the_largest_unit_of_which_there_are_two(seconds, said):
-    assert ago(seconds) == said
+def test_a_time_is_said_in_the_largest_unit_of_which_there_are_two(seconds, said):
+    assert lasted(seconds) == said
 
 
 @pytest.mark.parametrize(("value", "said"), [(None, "–"), (1_234.5, "1,234"), (12, "12"), (0.2134, "0.213"), (0, "0")])
