@@ -12,6 +12,7 @@ Serves  GET  /v1/lists/USER         the list of a user or visitor; ?n=&exclude=&
         GET  /docs                  every route, to be tried out
         GET  /healthz /readyz       alive; which parts answer
         GET  /metrics               for Prometheus
+        GET  /status                how everything is, for people: serving.status_page
 Reads   Redis list:{user}, fallback:{segment}, the catalogue, the model (for similar items)
 Writes  serving.static_file         what is served when Redis is away; Redis due:{shard}: lists to be made again
 State   none
@@ -37,6 +38,7 @@ from pipelines.config import Config
 from pipelines.errors import ConfigError
 from pipelines.http.keys import Keys
 from pipelines.http.server import Processes, is_loopback, listen, serve
+from pipelines.list_sections import ServingConfig
 from pipelines.local.addresses import with_running_kafka, with_running_redis
 from pipelines.serving.gate import KEY_SOURCE, KEYS_VARIABLE
 
@@ -87,11 +89,17 @@ def app_of_worker(config: Config, keys: Keys) -> Any:
         DueStore(client),
         similar if serving.similar else None,
         _producer(config) if serving.log_impressions else None,
+        client if has_status_page(serving) else None,
     )
     app = make_app(serving, config.lists, config.catalogue, keys, world)
     gc.collect()
     gc.freeze()  # what was imported stays: looking through it now and then would stop every request for tens of milliseconds
     return app
+
+
+def has_status_page(serving: ServingConfig) -> bool:
+    """Whether /status is answered: it says of a shop what a storefront's visitors need not know."""
+    return is_loopback(serving.host) if serving.status_page is None else serving.status_page
 
 
 def _producer(config: Config) -> Any:

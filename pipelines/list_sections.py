@@ -200,6 +200,10 @@ class ServingConfig(Section):
         False,
         description="send an `impression` for every item that is answered; the tracker's own are better: they were seen",
     )
+    status_page: bool | None = Field(
+        None,
+        description="whether /status shows the state of everything; without: where only this machine reaches `host`",
+    )
     max_pending_impressions: int = Field(20_000, ge=1, description="that wait for Kafka, a worker; more are dropped")
 
     @model_validator(mode="after")

@@ -12,8 +12,13 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # a time stamp besid
 
 def render(registry: CollectorRegistry) -> bytes:
     """Return the figures in Prometheus' text format; with several workers, added up over all."""
+    return generate_latest(of_all_workers(registry))
+
+
+def of_all_workers(registry: CollectorRegistry) -> CollectorRegistry:
+    """What all workers counted, where there are several; else the registry itself."""
     if not os.environ.get(MULTIPROCESS_VARIABLE):
-        return generate_latest(registry)
+        return registry
     all_workers = CollectorRegistry()
     MultiProcessCollector(all_workers)  # type: ignore[no-untyped-call]  # registers itself
-    return generate_latest(all_workers)
+    return all_workers

@@ -14,7 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from pipelines import __version__
@@ -23,6 +23,7 @@ from pipelines.http.figures import FIGURES_TYPE
 from pipelines.http.openapi import HEALTHZ, METRICS
 from pipelines.http.refusals import RefusedError
 from pipelines.list_sections import ServingConfig
+from pipelines.monitoring.state_page import StatePage
 from pipelines.serving import described
 from pipelines.serving.answers import add_details, document, is_known, tagged
 from pipelines.serving.batches import NDJSON, users_of
@@ -50,10 +51,11 @@ class ListService:
         maker: ListMaker,
         parts: Parts,
         impressions: Impressions | None,
+        state_page: StatePage | None,
         running: Callable[[], Any],
     ) -> None:
         self._config, self._gate, self._maker, self._parts = config, gate, maker, parts
-        self._impressions, self._metrics = impressions, parts.metrics
+        self._impressions, self._metrics, self._state_page = impressions, parts.metrics, state_page
         self._seconds = {name: parts.metrics.seconds.labels(name) for name in ("lists", "similar", "trending", "batch")}
         self.app = self._make_app(running)
 
@@ -124,6 +126,13 @@ class ListService:
     async def get_metrics(self, _request: Request) -> Response:
         return Response(self._metrics.render(), media_type=FIGURES_TYPE)
 
+    async def get_status(self, request: Request) -> Response:
+        """The page of the state: a reader's like a list, and made beside the answers."""
+        self._gate.check(request, parse_query(request.scope["query_string"], ("key",)).key)
+        if self._state_page is None:
+            raise RefusedError(404, "status", "the page of the state is off here: set serving.status_page: true")
+        return HTMLResponse(await asyncio.to_thread(self._state_page.html))
+
     async def _safely(self, making: Awaitable[Answer], query: ListQuery) -> Answer:
         """What nobody thought of is logged, and answered from the file: a shop's page has no use for an error."""
         try:
@@ -193,6 +202,7 @@ class ListService:
             ("GET", "/healthz", self.healthz, HEALTHZ),
             ("GET", "/readyz", self.readyz, described.READYZ),
             ("GET", "/metrics", self.get_metrics, METRICS),
+            ("GET", "/status", self.get_status, described.STATE),
         ]
         for method, path, answer, _ in reversed(routes):  # before FastAPI's own, for every route is tried in order
             app.router.routes.insert(0, Route(path.replace("_id}", "_id:path}"), answer, methods=[method]))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipelines.http.openapi import STATUS, TEXT, answers, content, route
+from pipelines.http.openapi import ERROR, STATUS, TEXT, answers, content, route
 from pipelines.serving.batches import MAX_USERS, NDJSON
 from pipelines.serving.query import MAX_ID_CHARACTERS, MAX_N
 
@@ -132,6 +132,15 @@ BATCH = route(
             }
         ),
     },
+)
+STATE = route(
+    "The state of everything, as a page for people",
+    {
+        200: {"description": "the page", "content": content(TEXT, "text/html")},
+        401: {"description": _WHY[401], "content": content(ERROR)},
+        404: {"description": "the page is off: serving.status_page", "content": content(ERROR)},
+    },
+    parameters=_KEY,
 )
 READYZ = route(
     "Whether lists can be answered, and which parts answer",

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from pipelines.http.figures import render
+from pipelines.http.figures import of_all_workers, render
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.05, 0.1, 0.25, 0.5, 1, 5)
 _AGE_SECONDS = (1, 10, 60, 600, 3_600, 6 * 3_600, 86_400, 3 * 86_400, 7 * 86_400, 30 * 86_400)
@@ -77,6 +77,12 @@ class Metrics:
         if counter is None:
             counter = self._by_source[source, reason] = self.lists.labels(source, reason)
         counter.inc()
+
+    def lists_by_source(self) -> dict[str, int]:
+        """How many lists were answered since the start, by what they begin with; those of all workers."""
+        families = of_all_workers(self.registry).collect()
+        samples = next((family.samples for family in families if family.name == "liveshelf_serving_lists"), [])
+        return {sample.labels["source"]: int(sample.value) for sample in samples}
 
     def render(self) -> bytes:
         """Return the figures in Prometheus' text format."""

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from fastapi import FastAPI
+from redis import Redis
 
 from pipelines.http.keys import Keys
 from pipelines.list_sections import CatalogueConfig, ListsConfig, ServingConfig
+from pipelines.monitoring.state_page import StatePage
 from pipelines.serving.app import ListService
 from pipelines.serving.asking import Asking, Due
 from pipelines.serving.background import repeating
@@ -39,6 +41,7 @@ class World:
     due: Due
     similar: SimilarItems | None = None
     producer: Producer | None = None  # None: impressions are not logged
+    state: Redis | None = None  # what the page of the state is read from; None: there is none
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
 
 
@@ -62,9 +65,10 @@ def make_app(
     impressions = (
         Impressions(world.producer, serving.max_pending_impressions, metrics) if world.producer is not None else None
     )
+    state_page = StatePage(world.state, metrics.lists_by_source) if world.state is not None else None
     maker = ListMaker(serving, lists, catalogue, parts, world.now_ms)
     running = partial(_running, serving, parts)
-    return ListService(serving, Gate(serving, keys), maker, parts, impressions, running).app
+    return ListService(serving, Gate(serving, keys), maker, parts, impressions, state_page, running).app
 
 
 @asynccontextmanager

@@ -112,6 +112,7 @@ class Shop:
         rules: dict[str, Any] | None = None,
         similar=None,
         producer=None,
+        state=None,
         **config,
     ) -> None:
         self.contact, self.catalogue, self.due, self.now_ms = FakeContact(), FakeCatalogue(), FakeDue(), NOW_MS
@@ -123,6 +124,7 @@ class Shop:
             self.due,
             similar,
             producer,
+            state,
             now_ms=lambda: self.now_ms,
         )
         lists = ListsConfig(n=4, rules=RulesConfig(**(rules or {})))

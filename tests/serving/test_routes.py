@@ -391,4 +391,5 @@ def test_the_page_of_routes_needs_no_file_from_elsewhere_and_tells_all(shop):
         "/healthz",
         "/readyz",
         "/metrics",
+        "/status",
     }

@@ -46,7 +46,7 @@ MAY_IMPORT = {
     "audit": GROUND | {"events"},
     "http": GROUND,
     "collecting": GROUND | {"events", "sinks", "http"},
-    "serving": GROUND | STAGES | {"stores", "sinks", "http"},
+    "serving": GROUND | STAGES | {"stores", "sinks", "http", "monitoring"},
     "tracking": GROUND | STAGES | {"locks", "evaluation"},
     "hot_path": GROUND | STAGES | {"stores"},
     "exploring": GROUND | STAGES | {"stores", "hot_path", "tracking"},
