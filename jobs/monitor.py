@@ -32,7 +32,7 @@ from pipelines.errors import ServerError
 from pipelines.local import grafana
 from pipelines.local.addresses import HOME, with_running_redis
 from pipelines.local.processes import OwnedProcess, clear_the_way, exit_on_signals, free_port
-from pipelines.local.prometheus import ALERTMANAGER, is_installed, start_alertmanager, start_prometheus
+from pipelines.local.prometheus import ALERTMANAGER, PROMETHEUS, is_installed, start_alertmanager, start_prometheus
 
 RULES, ALERTMANAGER_CONFIG = Path("conf/monitoring/alerts.yml"), Path("conf/monitoring/alertmanager.yml")
 DASHBOARDS, PROVISIONING = Path("conf/monitoring/grafana"), Path("conf/monitoring/grafana-provisioning")
@@ -48,7 +48,8 @@ def main(config: Config, webhook: str | None, scrape_seconds: float) -> None:
     try:
         with exit_on_signals(), _running(config, webhook, scrape_seconds) as servers:
             click.echo("Alerts are told here, too. Ctrl-C ends all; what was seen is kept for a week.")
-            lines = AlertLines(f"127.0.0.1:{servers[-1].port}")
+            prometheus = next(server for server in servers if server.name == PROMETHEUS)
+            lines = AlertLines(f"127.0.0.1:{prometheus.port}")
             while not (ended := [server.name for server in servers if not server.is_running]):
                 for line in lines.news():
                     click.echo(line)
