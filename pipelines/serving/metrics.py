@@ -1,5 +1,7 @@
 """What the service counts, for Prometheus. Every label has few values: routes, sources, reasons, kinds of refusal."""
 
+from collections import Counter as Counted
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from pipelines.http.figures import of_all_workers, render
@@ -82,7 +84,10 @@ class Metrics:
         """How many lists were answered since the start, by what they begin with; those of all workers."""
         families = of_all_workers(self.registry).collect()
         samples = next((family.samples for family in families if family.name == "liveshelf_serving_lists"), [])
-        return {sample.labels["source"]: int(sample.value) for sample in samples}
+        found: Counted[str] = Counted()
+        for sample in samples:
+            found[sample.labels["source"]] += int(sample.value)
+        return found
 
     def render(self) -> bytes:
         """Return the figures in Prometheus' text format."""

@@ -9,7 +9,7 @@ from pipelines.http.keys import Keys
 from pipelines.list_sections import ServingConfig
 from pipelines.monitoring.state_page import StatePage
 from pipelines.stores.heartbeat import HeartbeatStore
-from tests.serving.builders import Shop
+from tests.serving.builders import HOUR_MS, Shop
 
 KEY = "a-key-of-a-reader"
 
@@ -34,12 +34,16 @@ def test_the_page_says_what_lists_were_answered_with(tmp_path, away):
     shop.has_list("u1", ["a", "b"])
     shop.list("u1")
     shop.list("u1")
+    shop.now_ms += 10 * 24 * HOUR_MS
+    for user in ("u1", "nobody"):  # too old, and none: nothing stands in
+        shop.list(user)
 
     answer = shop.get("/status")
 
     assert answer.status == 200 and answer.headers["content-type"].startswith("text/html")
     page = answer.body.decode()
     assert "Redis does not answer: RedisError: refused" in page and "answered: personal</dt><dd>2<" in page
+    assert "answered: none</dt><dd>2<" in page
 
 
 @pytest.mark.parametrize(("key", "status"), [({}, 401), ({"key": "wrong"}, 401), ({"key": KEY}, 200)])
