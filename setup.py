@@ -48,6 +48,7 @@ CORE = [
     'scikit-learn==1.9.1; python_version >= "3.11"',
     'scipy==1.15.3; python_version < "3.11"',
     'scipy==1.17.1; python_version >= "3.11"',
+    "structlog==26.1.0",
     "tenacity==9.2.1",
     "ua-parser==1.0.2",
     "ua-parser-builtins==202610",

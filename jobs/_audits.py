@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import click
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -40,13 +39,10 @@ def background_audit(config: Config, rules: CompiledRules, tell: Callable[[dict[
         as_of_ms = round(result.as_of.timestamp() * 1000)
         last = {"last_audit_as_of_ms": as_of_ms, "last_audit_verdict": result.verdict}
         tell(tally.add({"n_audits": 1, "n_audit_differences": len(result.differing), **last}))
-        for rule in result.differing:
-            click.secho(f"liveshelf: audit of {result.scope}: {_difference(rule)}", err=True, fg="red")
         keep_audit(config, result)
 
-    def on_error(error: Exception) -> None:
+    def on_error(_error: Exception) -> None:
         tell(tally.add({"n_audit_errors": 1}))
-        click.secho(f"liveshelf: the audit failed: {type(error).__name__}: {error}", err=True, fg="red")
 
     tell(tally.add({"n_audits": 0, "n_audit_differences": 0, "n_audit_errors": 0}))
     every, max_rows = config.validation.audit_seconds, config.validation.audit_sample_rows

@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from rich.console import Console
 from rich.table import Table
 
+from jobs._notices import notice
 from pipelines.catalogue.parse import unknown_fields
 from pipelines.config import Config
 from pipelines.sinks.catalogue import CatalogueChange, CatalogueTables
@@ -40,7 +41,7 @@ def renew_holds(config: Config) -> int:
 def print_unknown_fields(names: Sequence[str]) -> None:
     """Say which columns are passed over, for one of them may be a slip."""
     if unknown := unknown_fields(names):
-        click.echo(f"columns that are passed over: {', '.join(unknown)}", err=True)
+        notice(f"columns that are passed over: {', '.join(unknown)}")
 
 
 def print_change(change: CatalogueChange, told: DataFrame, verb: str) -> None:

@@ -1,6 +1,7 @@
 """The arguments that every job takes, and how a job is run: errors we know are one line, not a traceback."""
 
 import functools
+import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Any
 
 import click
 
+from jobs._notices import refusal
 from pipelines.config import Config, load_config
 from pipelines.errors import LiveshelfError
+from pipelines.logs.writing import set_up
 
 DEFAULT_CONFIG = Path("conf/local.yaml")
 
@@ -30,12 +33,21 @@ def config_option(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def run(*args: Any, config_path: Path, **kwargs: Any) -> None:
         try:
-            function(*args, config=load_config(config_path), **kwargs)
+            config = load_config(config_path)
+            set_up(config.logging.format, config.logging.level, _job_of(function))
+            function(*args, config=config, **kwargs)
         except LiveshelfError as error:
-            click.secho(f"liveshelf: {error}", err=True, fg="red")
+            refusal(error)
             sys.exit(error.ends_with)
 
     return run
+
+
+def _job_of(function: Callable[..., Any]) -> str:
+    """What lines of the log are of: a job has the name of its file."""
+    module = inspect.getmodule(inspect.unwrap(function))
+    path = getattr(module, "__file__", None)
+    return Path(path).stem if path else "liveshelf"
 
 
 def once_option(function: Callable[..., Any]) -> Callable[..., Any]:

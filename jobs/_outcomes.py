@@ -1,6 +1,7 @@
 """Tells Redis how a job that ends has ended, so that its failing, its findings and its silence can be watched."""
 
 import functools
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
@@ -11,8 +12,9 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from pipelines.config import Config
-from pipelines.errors import LiveshelfError, ServerError
+from pipelines.errors import AlertError, LiveshelfError, ServerError
 from pipelines.local.addresses import with_running_redis
+from pipelines.logs.log import log
 from pipelines.stores.connection import connect
 from pipelines.stores.history import HistoryStore
 from pipelines.stores.outcomes import Outcome, OutcomeStore, Told, bounded
@@ -29,7 +31,7 @@ def tells_outcome(job: str) -> Callable[[Callable[..., Any]], Callable[..., Any]
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def run(*args: Any, config: Config, **kwargs: Any) -> None:
-            with telling_outcome(config, job) if _is_about_now(**kwargs) else nullcontext():
+            with logging_ending(), telling_outcome(config, job) if _is_about_now(**kwargs) else nullcontext():
                 function(*args, config=config, **kwargs)
 
         return run
@@ -49,6 +51,25 @@ def tell_figures(figures: Told) -> None:
     told = _FIGURES.get()
     if told is not None:
         told.update(figures)
+
+
+@contextmanager
+def logging_ending() -> Iterator[None]:
+    """Log that a job begins, and how it ended."""
+    began = time.monotonic()
+    log.info("job_started")
+    try:
+        yield
+    except Exception as error:
+        exit_code = error.ends_with if isinstance(error, LiveshelfError) else 1
+        level = logging.WARNING if isinstance(error, AlertError) else logging.ERROR
+        log.log(level, "job_ended", exit_code=exit_code, duration_ms=_ms_since(began), error=error)
+        raise
+    log.info("job_ended", exit_code=0, duration_ms=_ms_since(began))
+
+
+def _ms_since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 
-import click
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
@@ -10,6 +9,9 @@ from pyspark.sql import DataFrame
 from pipelines.errors import ConfigError, SchemaError
 from pipelines.events.protobuf import with_protobuf_text
 from pipelines.events.wire import Definitions, with_avro_text
+from pipelines.logs.log import log
+from pipelines.logs.reasons import short
+from pipelines.logs.trouble import Trouble
 from pipelines.sections import KafkaConfig
 from pipelines.sources.schema_registry import RegisteredSchema, TopicSchemas
 from pipelines.streams import Replan
@@ -29,7 +31,8 @@ class TopicFormat:
     def __init__(self, kafka: KafkaConfig) -> None:
         self._format = kafka.format
         self._schemas = None if kafka.format == "json" else _schemas_of(kafka)
-        self._told: set[str] = set()
+        self._told: set[tuple[int, str]] = set()
+        self._silence = Trouble("registry_failing", "registry_back")
 
     def with_text(self, records: DataFrame) -> DataFrame:
         """Add the text of each record where it is not the value itself, by the schemas known now.
@@ -39,17 +42,17 @@ class TopicFormat:
         if self._schemas is None:
             return records
         usable: dict[int, Definitions] = {}
-        problems: list[str] = []
+        problems: dict[int, str] = {}
         for schema_id, schema in self._schemas.schemas.items():
             problem = self._problem_of(schema, records)
             if problem:
-                problems.append(f"schema {schema_id} cannot be used: {problem}")
+                problems[schema_id] = problem
             else:
                 usable[schema_id] = schema.definitions
         if not usable:
-            raise SchemaError("; ".join(problems))
-        for text in problems:
-            self._tell(f"{text}; its records are quarantined")
+            said = (f"schema {schema_id} cannot be used: {problem}" for schema_id, problem in problems.items())
+            raise SchemaError("; ".join(said))
+        self._tell(problems)
         return _DECODERS[self._format](records, usable)
 
     def following(self, plan: Callable[[], DataFrame]) -> Replan:
@@ -64,7 +67,9 @@ class TopicFormat:
             return False
         has_news = self._schemas.has_news()
         if failure := self._schemas.failure:
-            self._tell(f"{failure}; going on with the schemas known so far")
+            self._silence.failed(failure)
+        else:
+            self._silence.over()
         return has_news
 
     def _problem_of(self, schema: RegisteredSchema, records: DataFrame) -> str | None:
@@ -78,10 +83,10 @@ class TopicFormat:
             return str(error.java_exception)
         return None
 
-    def _tell(self, text: str) -> None:
-        if text not in self._told:  # once, not at each micro-batch
-            self._told.add(text)
-            click.echo(f"liveshelf: {text}", err=True)
+    def _tell(self, problems: Mapping[int, str]) -> None:
+        for schema_id, problem in problems.items() - self._told:  # once, not at each plan
+            self._told.add((schema_id, problem))
+            log.warning("schema_unusable", schema_id=schema_id, problem=short(problem))
 
 
 def _schemas_of(kafka: KafkaConfig) -> TopicSchemas:

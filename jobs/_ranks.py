@@ -11,6 +11,7 @@ from pipelines.features.definitions import Definitions, Rank
 from pipelines.features.ranking import best_rows, fallback_lists, is_decayed, newest_as_of, trial_counts
 from pipelines.features.tables import table_name, table_path, table_schema
 from pipelines.lists.document import PublishedList
+from pipelines.logs.log import log
 from pipelines.sources.delta import read_table
 from pipelines.stores.ranks import PublishedRank, RankStore
 from pipelines.stores.trials import TrialCounts, TrialStore
@@ -40,6 +41,7 @@ class RankPublisher:
             n_lists = len(documents)
         n_tried = self._publish_trials()
         publish_ms = round((time.perf_counter() - started) * 1000)
+        log.info("ranks_published", members=n_members, fallbacks=n_lists, tried=n_tried, duration_ms=publish_ms)
         return {
             "ranked_members": n_members,
             "fallback_lists": n_lists,

@@ -12,6 +12,7 @@ from pipelines.errors import ConflictError, ServerError
 from pipelines.freshness.ages import Age
 from pipelines.freshness.switching import Decision, Serving, Watch, decide
 from pipelines.local.addresses import with_running_redis
+from pipelines.logs.log import log
 from pipelines.stores.connection import connect
 from pipelines.stores.freshness import FreshnessStore, Remembered
 from pipelines.stores.serving_mode import ServingMode
@@ -88,6 +89,8 @@ class ServingSwitch:
         mode = ServingMode(switch.mode, switch.reason, now_ms, self._job) if switch else None
         if not store.exchange(read, asdict(decision.watch), mode):
             return None
+        if mode is not None:
+            log.warning("serving_changed", mode=mode.mode, by=mode.by, reason=mode.reason)
         return Served(mode or read.mode, is_changed=mode is not None, note=decision.note)
 
     def _serving(self, read: Remembered) -> Serving:

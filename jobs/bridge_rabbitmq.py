@@ -41,6 +41,8 @@ from pipelines.events.adapters import ADAPTERS
 from pipelines.events.messages import Adapter, Bridged, bridged
 from pipelines.local.addresses import with_running_kafka, with_running_redis
 from pipelines.local.topics import ensure_topic
+from pipelines.logs.log import log
+from pipelines.logs.reasons import short
 from pipelines.sections import KafkaConfig
 from pipelines.sinks.event_producer import Bounds, EventProducer, NotTakenError
 from pipelines.sources.rabbitmq import Counts, Message, RabbitMQQueue
@@ -83,15 +85,15 @@ def main(queue: str | None, adapter: str | None, config: Config) -> None:
     bridge = config.bridge.model_copy(update=chosen)
     producer, told = _open_producer(_json_topic(config)), Told()
     send = partial(_send, producer, told, ADAPTERS.get(bridge.adapter))
-    source = RabbitMQQueue(bridge, send, tell=lambda text: click.secho(text, err=True, fg="yellow"))
+    source = RabbitMQQueue(bridge, send, tell=_tell_trouble)
     beat = _heartbeat(config)
 
-    lines = [""]
+    last: dict[str, int] = {}
 
     def report() -> None:
-        if (line := _progress(source.counts, told)) != lines[-1]:  # an idle night is no page of the same line
-            lines[:] = [line]
-            click.echo(line, err=True)
+        if (figures := _progress(source.counts, told)) != last:  # an idle night is no page of the same line
+            last.update(figures)
+            log.info("messages_bridged", **figures)
         beat({**asdict(source.counts), **told.figures()})
 
     try:
@@ -147,11 +149,18 @@ def _heartbeat(config: Config) -> Callable[[dict[str, int]], None]:
     return beat
 
 
-def _progress(counts: Counts, told: Told) -> str:
-    return (
-        f"received {counts.n_received:,}   acknowledged {counts.n_acknowledged:,}   waiting for Kafka {counts.n_waiting:,}   "
-        f"events {told.n_events:,}   unreadable {told.n_unreadable:,}"
-    )
+def _progress(counts: Counts, told: Told) -> dict[str, int]:
+    return {
+        "received": counts.n_received,
+        "acknowledged": counts.n_acknowledged,
+        "waiting": counts.n_waiting,
+        "events": told.n_events,
+        "unreadable": told.n_unreadable,
+    }
+
+
+def _tell_trouble(text: str) -> None:
+    log.warning("rabbitmq_trouble", problem=short(text))
 
 
 def _print_summary(bridge: BridgeConfig, counts: Counts, told: Told) -> None:

@@ -16,16 +16,19 @@ Writes  Redis serving:mode, and what it remembers from look to look; with --dry-
 
 import sys
 import time
+from collections import Counter
 from contextlib import nullcontext
 
 import click
 
-from jobs._freshness import look
+from jobs._freshness import Freshness, look
+from jobs._notices import notice
 from jobs._options import config_option
-from jobs._outcomes import telling_outcome
+from jobs._outcomes import logging_ending, telling_outcome
 from jobs._watching import Telling, telling_options
 from pipelines.config import Config
 from pipelines.errors import AlertError
+from pipelines.logs.log import log
 
 JOB = "check_freshness"
 
@@ -39,18 +42,31 @@ JOB = "check_freshness"
 )  # fmt: skip
 @telling_options
 def main(config: Config, is_dry_run: bool, every_seconds: float | None, telling: Telling) -> None:
+    verdicts: dict[str, int] = {}
     while True:
         try:
-            with nullcontext() if is_dry_run else telling_outcome(config, JOB):
+            with (
+                logging_ending() if every_seconds is None else nullcontext(),
+                nullcontext() if is_dry_run else telling_outcome(config, JOB),
+            ):
                 seen = look(config, JOB, time.time_ns() // 1_000_000, is_dry_run=is_dry_run)
+                verdicts = _logged(seen, verdicts)
                 telling.conclude(seen.findings(JOB), seen.show)
         except AlertError as alert:
             if every_seconds is None:
                 raise
-            click.secho(str(alert), err=True, fg="red")
+            notice(str(alert), "red")
         if every_seconds is None:
             return
         time.sleep(every_seconds)
+
+
+def _logged(seen: Freshness, before: dict[str, int]) -> dict[str, int]:
+    """Log how many things have which verdict, where it is not as `before`."""
+    verdicts = dict(Counter[str](age.verdict for age in seen.ages))
+    if verdicts != before:
+        log.info("freshness_judged", by_verdict=verdicts)
+    return verdicts
 
 
 if __name__ == "__main__":

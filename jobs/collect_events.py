@@ -35,6 +35,7 @@ from typing import Any
 
 import click
 
+from jobs._notices import notice
 from jobs._options import config_option
 from pipelines.collecting.secrets import KEYS_VARIABLE, Secrets, read_secrets
 from pipelines.config import Config
@@ -115,10 +116,9 @@ def _check(config: Config, secrets: Secrets) -> None:
 def _tell(config: Config, secrets: Secrets, port: int) -> None:
     collector, kafka = config.collector, config.kafka
     sites = f"sites: {', '.join(secrets.write_keys.names)}" if collector.require_write_key else "no write key asked for"
-    click.echo(
+    notice(
         f"collecting on http://{collector.host}:{port} (the routes: /docs) into topic {kafka.topic} of "
-        f"{kafka.bootstrap_servers}; {sites}. Ctrl-C ends it.",
-        err=True,
+        f"{kafka.bootstrap_servers}; {sites}. Ctrl-C ends it."
     )
 
 

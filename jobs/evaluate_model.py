@@ -39,6 +39,7 @@ from jobs._evaluating import (
 )
 from jobs._evaluation_results import Evaluation, alerts_of, keep, read_history, to_findings
 from jobs._evaluation_texts import print_evaluation
+from jobs._notices import notice
 from jobs._options import config_option
 from jobs._outcomes import tells_outcome
 from jobs._progress import SendingProgress
@@ -101,7 +102,7 @@ def main(
 def _evaluated(config: Config, registry: "Registry", window: Window, wanted: Wanted) -> Evaluation:
     candidates = candidates_of(registry, wanted.named)
     spark = job_session(JOB)
-    click.echo("reading events …", err=True)
+    notice("reading events …")
     history = read_history(spark, config, window.as_of)
     served = _served(spark, config, window)
     holdout = read_holdout(spark, config, features(config), window, candidates)

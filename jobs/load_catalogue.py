@@ -25,6 +25,7 @@ from pyspark.sql import SparkSession
 from pyspark.storagelevel import StorageLevel
 
 from jobs._catalogue import catalogue_tables, print_change, print_unknown_fields, renew_holds
+from jobs._notices import notice
 from jobs._options import config_option, once_option
 from jobs._spark import job_session
 from pipelines.catalogue.rows import parse_rows
@@ -99,10 +100,10 @@ class _FileLoad:
     def run(self, max_hidden_share: float) -> None:
         config = with_running_redis(self._config)
         tables = catalogue_tables(config)
-        click.echo("reading …", err=True)
+        notice("reading …")
         change = tables.change(self._told, self._complete_at, is_whole=True)
         change.check_share(max_hidden_share)
-        click.echo(f"writing {change.n_told:,} items to Delta and Redis …", err=True)
+        notice(f"writing {change.n_told:,} items to Delta and Redis …")
         tables.write(self._told, self._complete_at)
         renew_holds(config)
         print_change(change, self._told, "are")
@@ -118,7 +119,7 @@ def _follow(config: Config, once: bool) -> None:
     renew_holds(config)
     checkpoint = config.checkpoint(JOB, "v1")
     stream = start_stream(told, tables, name=JOB, checkpoint=checkpoint, once=once, pulse=heartbeat.tell)
-    click.echo(f"following the topic {kafka.topic}", err=True)
+    notice(f"following the topic {kafka.topic}")
     stream.wait()
 
 

@@ -30,6 +30,7 @@ import click
 from pyspark.sql import DataFrame
 
 from jobs._features import start_building
+from jobs._notices import notice
 from jobs._options import config_option
 from jobs._outcomes import tell_figures, tells_outcome
 from jobs._polling import Polling
@@ -118,7 +119,7 @@ def main(config: Config, wait_seconds: float, with_tables: bool, **wanted: Any) 
         )
 
     if with_tables:
-        click.echo("feature tables …", err=True)
+        notice("feature tables …")
         start_building(job_session(JOB), config, definitions, once=True).wait()
     filed = _filed(config, topic, asked, wait_seconds)
     report = _rebuild(filed, settings, asked)
@@ -154,7 +155,7 @@ def _rebuild(filed: DataFrame, settings: StageSettings, wanted: Wanted) -> Rebui
         f"version {settings.online.version}, {wanted.n_slices} slices, {wanted.since} to {wanted.until}"
     )
     if done:
-        click.echo(f"going on: {len(done)} of {wanted.n_slices} slices were done before", err=True)
+        notice(f"going on: {len(done)} of {wanted.n_slices} slices were done before")
     left = filed.where(~filed["slice"].isin(*done)) if done else filed
     with SendingProgress("rebuild", wanted.n_slices, "slices done") as bar:
         with Polling(POLL_SECONDS, lambda: bar.show(n := len(progress.done()), n)):

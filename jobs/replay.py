@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from jobs._kafka import open_kafka_sink
+from jobs._notices import notice
 from jobs._options import Config, config_option
 from jobs._progress import SendingProgress
 from jobs._stopping import EXIT_CODE, stop_on_signals
@@ -39,9 +40,7 @@ def main(file: Path, format_name: str, speed: str, limit: int | None, config: Co
             bar.finish(summary.n_sent, lines.bytes_read)
         _print_summary(summary, sink.n_acknowledged)
     if summary.was_stopped:
-        click.secho(
-            f"stopped after line {summary.n_sent:,}; replay the file again to complete it", err=True, fg="yellow"
-        )
+        notice(f"stopped after line {summary.n_sent:,}; replay the file again to complete it", "yellow")
         sys.exit(EXIT_CODE)
 
 

@@ -33,6 +33,7 @@ from typing import Any
 
 import click
 
+from jobs._notices import notice
 from jobs._options import config_option
 from pipelines.config import Config
 from pipelines.errors import ConfigError
@@ -128,10 +129,7 @@ def _tell(config: Config, keys: Keys, port: int) -> None:
     who = f"readers: {', '.join(keys.names)}" if serving.require_key else "no key asked for"
     if not serving.require_key and not is_loopback(serving.host):
         who += f": whoever reaches {serving.host} reads every list"
-    click.echo(
-        f"serving lists on http://{serving.host}:{port} (the routes: /docs); {who}. Ctrl-C ends it.",
-        err=True,
-    )
+    notice(f"serving lists on http://{serving.host}:{port} (the routes: /docs); {who}. Ctrl-C ends it.")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import click
 import orjson
 
 from jobs._kafka import open_kafka_sink
+from jobs._notices import notice
 from jobs._options import Config, config_option
 from jobs._progress import SendingProgress
 from jobs._stopping import EXIT_CODE, stop_on_signals
@@ -78,7 +79,7 @@ def main(
         truth = _send(shop, sink, Pacer(1.0 if per_second else None, should_stop), should_stop)
     _print_summary(truth)
     if should_stop():
-        click.secho("stopped before the end; the summary is of what was sent", err=True, fg="yellow")
+        notice("stopped before the end; the summary is of what was sent", "yellow")
         sys.exit(EXIT_CODE)
 
 

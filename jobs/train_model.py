@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
+from jobs._notices import notice
 from jobs._options import config_option
 from jobs._outcomes import tell_figures, tells_outcome
 from jobs._progress import SendingProgress
@@ -114,7 +115,7 @@ def main(
         )
     registry = _registry(config)
     wanted, cutting = Wanted(since, until, known_by, sample), Cutting(n_slices, validation_share, n_partitions)
-    click.echo("reading events …", err=True)
+    notice("reading events …")
     data = read_training_data(job_session(JOB), config, wanted, cutting, version)
     try:
         asked = {**vars(wanted), **vars(cutting), "n_partitions": data.n_partitions, "n_slices": data.cuts.n_slices}

@@ -21,6 +21,7 @@ import click
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs._audits import background_audit
+from jobs._notices import notice
 from jobs._options import config_option, once_option
 from jobs._parsing import TopicFormat
 from jobs._spark import job_session
@@ -82,7 +83,7 @@ def main(config: Config, once: bool) -> None:
         replan=topic_format.following(verdicts),
         pulse=heartbeat.tell,
     )
-    click.echo(tables.guarantee, err=True)
+    notice(tables.guarantee)
     stream.wait()
     if audit:
         audit.stop()

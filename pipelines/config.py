@@ -21,7 +21,7 @@ from pipelines.evaluation_sections import EvaluationConfig
 from pipelines.freshness_sections import FreshnessConfig
 from pipelines.list_sections import CatalogueConfig, ListsConfig, ServingConfig
 from pipelines.model_sections import ModelConfig
-from pipelines.monitoring_sections import MonitoringConfig
+from pipelines.monitoring_sections import LoggingConfig, MonitoringConfig
 from pipelines.sections import (
     EventsConfig,
     FeaturesConfig,
@@ -65,6 +65,7 @@ class Config(BaseSettings):
     drift: DriftConfig = DriftConfig()
     freshness: FreshnessConfig = FreshnessConfig()
     monitoring: MonitoringConfig = MonitoringConfig()
+    logging: LoggingConfig = LoggingConfig()
 
     @model_validator(mode="after")
     def _a_replay_sees_as_much(self) -> "Config":

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
+from pipelines.logs.writing import environment
+
 SUBMIT_VARIABLE = "PYSPARK_SUBMIT_ARGS"
 _IN_THIS_PROCESS = re.compile(r"local(\[.*\])?")
 _SILENT_IF_UNFIT = "-Xlog:cds=off -Xlog:cds+dynamic=off -Xlog:class+path=off"
@@ -23,6 +25,7 @@ def spark_session(name: str) -> SparkSession:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else workers run whatever python3 is on PATH
     spark = SparkSession.builder.appName(name).getOrCreate()
     spark.sparkContext.setLogLevel("WARN")
+    spark.sparkContext.environment.update(environment())  # Python workers log as this process does
     return spark
 
 

@@ -1,6 +1,5 @@
 """The only place that starts a stream, and the one that stops it without cutting a micro-batch in two."""
 
-import logging
 import signal
 import threading
 import time
@@ -13,11 +12,13 @@ from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
 from pipelines.errors import LiveshelfError
+from pipelines.logs.batches import micro_batch
+from pipelines.logs.log import log
+from pipelines.logs.trouble import Trouble
 from pipelines.progress import BatchCount, kind_of, progress_figures
 
 POLL_SECONDS = 0.05
 PULSE_SECONDS = 5.0
-_LOG = logging.getLogger(__name__)
 
 
 class BatchSink(Protocol):
@@ -49,9 +50,16 @@ class RunningStream:
     """A started query. `wait` returns when it ended, raises what it failed of, and stops it cleanly on SIGTERM or Ctrl-C."""
 
     def __init__(
-        self, begin: Callable[[DataFrame], StreamingQuery], frame: DataFrame, requests: _Requests, pulse: Pulse
+        self,
+        begin: Callable[[DataFrame], StreamingQuery],
+        frame: DataFrame,
+        requests: _Requests,
+        pulse: Pulse,
+        name: str,
     ) -> None:
         self.query = begin(frame)
+        self._name = name
+        self._silence = Trouble("pulse_failing", "pulse_back")
         self._pulse, self._next_pulse = pulse, 0.0
         self._begin = begin
         self._context = frame.sparkSession.sparkContext
@@ -80,8 +88,10 @@ class RunningStream:
         told = {"state": "stopped"}
         try:
             self._wait()
+            log.info("stream_stopped", stream=self._name)
         except BaseException as error:
             told = {"state": "failed", "failed_of": kind_of(error)}
+            log.error("stream_failed", stream=self._name, error=error)
             raise
         finally:
             self._give_pulse(told)
@@ -103,8 +113,9 @@ class RunningStream:
         """Tell that the stream lives, micro-batches or not. Whoever cannot be told is told the next time."""
         try:
             self._pulse({**told, **progress_figures(self.query), **self._count.figures(self.query)})
+            self._silence.over(stream=self._name)
         except Exception as error:  # of Spark or Redis: no reason to end a stream that works
-            _LOG.warning("the stream's sign of life could not be given: %s: %s", type(error).__name__, error)
+            self._silence.failed(error, stream=self._name)
 
     def _began_again(self) -> bool:
         """Begin anew where the query ended for another plan: from the same checkpoint, with the batch that it refused."""
@@ -114,6 +125,7 @@ class RunningStream:
         self._context.setLogLevel("WARN")
         self._count.figures(self.query)  # what it did since the last pulse is not in the next query's progress
         self.query = self._begin(frame)
+        log.info("plan_renewed", stream=self._name)
         return True
 
 
@@ -141,17 +153,20 @@ def start_stream(
 
     def begin(rows: DataFrame) -> StreamingQuery:
         writer = rows.writeStream.queryName(name).option("checkpointLocation", checkpoint)
-        writer = writer.foreachBatch(_refusing_on(requests, replan, sink))
+        writer = writer.foreachBatch(_refusing_on(requests, replan, sink, name))
         if once:
             writer = writer.trigger(availableNow=True)
         elif trigger_seconds:
             writer = writer.trigger(processingTime=f"{int(trigger_seconds * 1000)} milliseconds")
         return writer.start()
 
-    return RunningStream(begin, frame, requests, pulse)
+    trigger = "once" if once else f"every {trigger_seconds:g} s" if trigger_seconds else "at once"
+    stream = RunningStream(begin, frame, requests, pulse, name)
+    log.info("stream_started", stream=name, checkpoint=checkpoint, trigger=trigger)
+    return stream
 
 
-def _refusing_on(requests: _Requests, replan: Replan, sink: BatchSink) -> Callable[[DataFrame, int], None]:
+def _refusing_on(requests: _Requests, replan: Replan, sink: BatchSink, name: str) -> Callable[[DataFrame, int], None]:
     def run(batch: DataFrame, batch_id: int) -> None:
         if not requests.are_there():
             requests.frame = replan()
@@ -159,7 +174,8 @@ def _refusing_on(requests: _Requests, replan: Replan, sink: BatchSink) -> Callab
             # the refusal is ours: Spark would print it with the whole plan
             batch.sparkSession.sparkContext.setLogLevel("OFF")
             raise StopRequestedError(f"stopped before batch {batch_id}")
-        sink(batch, batch_id)
+        with micro_batch(name, batch_id):
+            sink(batch, batch_id)
 
     return run
 

@@ -1,6 +1,5 @@
 """Audits a sample of what a stream has just written, beside the stream and never in its way."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -13,8 +12,8 @@ from pipelines.audit.comparison import audit_sample
 from pipelines.audit.results import AuditResult
 from pipelines.audit.sampling import take_sample
 from pipelines.events.rules import CompiledRules
-
-_LOG = logging.getLogger(__name__)
+from pipelines.logs.batches import carried
+from pipelines.logs.log import log
 
 
 class BackgroundAudit:
@@ -54,7 +53,9 @@ class BackgroundAudit:
         except Exception as error:  # whatever Spark says: the stream goes on
             self._fail(error)
             return
-        self._running = threading.Thread(target=self._audit, args=(sample, batch_id), name="audit", daemon=True)
+        self._running = threading.Thread(
+            target=carried(self._audit), args=(sample, batch_id), name="audit", daemon=True
+        )
         self._running.start()
 
     def stop(self, patience_seconds: float = 10.0) -> None:
@@ -72,6 +73,7 @@ class BackgroundAudit:
             rules, ruleset = self._rules.rules, self._rules.ruleset
             result = audit_sample(sample, rules, ruleset=ruleset, scope=scope, as_of=self._now())
             if not self._is_stopped.is_set():
+                _log_verdict(result)
                 self._on_result(result)
         except Exception as error:  # whatever Great Expectations or the table of results says: the stream goes on
             self._fail(error)
@@ -79,8 +81,16 @@ class BackgroundAudit:
     def _fail(self, error: Exception) -> None:
         if self._is_stopped.is_set():
             return
-        _LOG.warning("the audit failed: %s: %s", type(error).__name__, error)
+        log.warning("audit_failed", error=error)
         try:
             self._on_error(error)
-        except Exception:  # such as Redis being away
-            _LOG.warning("the failed audit could not be reported", exc_info=True)
+        except Exception as unreported:  # such as Redis being away
+            log.warning("audit_unreported", error=unreported)
+
+
+def _log_verdict(result: AuditResult) -> None:
+    log.info("audit_done", verdict=result.verdict, rules=len(result.rules), differing=len(result.differing))
+    for rule in result.differing:
+        log.error(
+            "rule_differs", rule=rule.outcome.rule.name, unexpected=rule.outcome.n_unexpected, compiled=rule.n_compiled
+        )

@@ -24,6 +24,7 @@ from pipelines.http.answers import json_answer
 from pipelines.http.figures import FIGURES_TYPE
 from pipelines.http.openapi import HEALTHZ, METRICS
 from pipelines.http.refusals import RefusedError
+from pipelines.logs.trouble import Tallied
 
 TRACKER = Path(__file__).parent / "static" / "tracker.min.js"
 TRACKER_CACHE_SECONDS = 3_600
@@ -43,6 +44,7 @@ class Collector:
     ) -> None:
         self._config, self._gate, self._bodies, self._intake = config, gate, bodies, intake
         self._producer, self._metrics = producer, metrics
+        self._refusals = Tallied("requests_refused", "by_kind")
         self.app = self._make_app()
 
     async def post_events(self, request: Request) -> Response:
@@ -122,6 +124,7 @@ class Collector:
     def _count(self, request: Request, error: RefusedError) -> None:
         route = getattr(request.scope.get("route"), "name", "other")
         self._metrics.refused.labels(route, error.kind).inc()
+        self._refusals.add(error.kind)
 
     async def _refuse(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, RefusedError)

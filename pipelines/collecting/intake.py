@@ -15,6 +15,7 @@ from pipelines.collecting.metrics import Metrics
 from pipelines.collecting.requests import Unreadable
 from pipelines.collector_sections import MAX_RECORD_BYTES
 from pipelines.http.refusals import RefusedError
+from pipelines.logs.trouble import Tallied
 from pipelines.sinks.event_producer import NotTakenError, Record
 
 _COUNTRY = re.compile(r"(?!XX)[A-Z]{2}").fullmatch  # XX: the CDN does not know
@@ -68,6 +69,7 @@ class Intake:
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._check, self._producer, self._metrics = check, producer, metrics
+        self._rejections = Tallied("events_rejected", "by_rule")
         self._without_consent, self._retry_after_seconds, self._now_ms = without_consent, retry_after_seconds, now_ms
 
     async def take(self, events: Sequence[Any], sender: Sender) -> Verdicts:
@@ -82,6 +84,7 @@ class Intake:
             if isinstance(record, Fault):
                 verdicts.rejected.append(_rejected(index, event, record))
                 self._metrics.rejected.labels(sender.route, record.rule).inc()
+                self._rejections.add(record.rule)
             elif record is None:
                 verdicts.dropped += 1
             else:

@@ -14,6 +14,8 @@ from pipelines.errors import StateError
 from pipelines.hot_path.learning_state import LearningState
 from pipelines.hot_path.model_copy import ModelCopy
 from pipelines.hot_path.versions import Archive, Champions, NoRegistry
+from pipelines.logs.batches import tell_batch
+from pipelines.logs.log import log
 from pipelines.model_sections import ModelConfig
 from pipelines.models.kinds import from_bytes
 from pipelines.stores.model import RELOAD, ModelStore, Patch, Snapshot
@@ -68,6 +70,7 @@ class OnlineLearner:
         figures = _figures(reports)
         if batch_id > self._copy.batch_id:
             self._step(batch_id, _gradients(reports), figures)
+        _tell(figures)
         told = {name: value for name, value in figures.items() if name not in LEARNING_SUMS}
         self._on_batch({"batch_id": batch_id, **told, **self._about_model()})
 
@@ -117,7 +120,9 @@ class OnlineLearner:
             self._copy.model = from_bytes(self._config, promoted.model)
         except StateError as error:
             self._refused = {"version": promoted.version, "because": str(error)}
+            log.error("champion_refused", model_version=promoted.version, error=error)
             return False
+        log.info("model_switched", model_version=promoted.version, before=self._copy.state.version)
         self._copy.state = LearningState(promoted.version, self._copy.state.examples_per_task)
         self._candidate = None
         self._store.publish_good(str(self._copy.lineage), self._snapshot())
@@ -141,6 +146,7 @@ class OnlineLearner:
         self._copy.state = replace(
             state, frozen_because=trouble, frozen_until_ms=until_ms, n_freezes=state.n_freezes + 1
         )
+        log.warning("learner_frozen", because=trouble, minutes=guards.freeze_minutes, went_back=good is not None)
         self._candidate = None
         return good is not None
 
@@ -149,6 +155,7 @@ class OnlineLearner:
         state = self._copy.state
         if state.is_frozen and self._now_s() * 1000 >= state.frozen_until_ms:
             self._copy.state = LearningState(state.version, state.examples_per_task, n_freezes=state.n_freezes)
+            log.info("learner_thawed")
 
     def _budget(self, n_tasks: int) -> int:
         """Examples for each task of the next micro-batch: what this one's seconds allow, cut into as many tasks."""
@@ -198,6 +205,17 @@ class OnlineLearner:
             "examples_per_task": state.examples_per_task,
             "model_updates": dict(self._n_published),
         }
+
+
+def _tell(figures: Mapping[str, Any]) -> None:
+    lags_ms = figures["lag_ms"]
+    tell_batch(
+        rows=figures["n_interactions"],
+        users=figures["n_users"],
+        lists=figures["n_lists"],
+        examples=figures["n_examples"],
+        lag_p50_ms=round(float(np.median(lags_ms))) if lags_ms else None,
+    )
 
 
 def _gradients(reports: pa.Table) -> list[bytes]:

@@ -4,7 +4,6 @@ The stream has no micro-batch while nobody clicks, so this has a clock of its ow
 several executors; the driver asks Redis how much there is, and starts a job only then.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -16,13 +15,14 @@ from pyspark.sql import DataFrame, SparkSession
 from pipelines.hot_path.list_rows import logged_lists
 from pipelines.hot_path.spark import renewals_sought, swept
 from pipelines.hot_path.worker import StageSettings
+from pipelines.logs.log import log
+from pipelines.logs.trouble import Trouble
 from pipelines.stores.due import DueStore, Kind
 from pipelines.stores.list_log import ListLog
 from pipelines.stores.renewals import RenewalStore
 
 MAX_LISTS_A_SWEEP = 20_000  # of all shards together: the micro-batches want the cores too
 SHARE_OF_TIME = 20  # looking through all lists takes at most this part of the time
-_LOG = logging.getLogger(__name__)
 
 
 class ListFile(Protocol):
@@ -57,6 +57,7 @@ class ListKeeper:
             "n_filings": 0,
             "lists_error": None,
         }
+        self._trouble = Trouble("lists_failing", "lists_back")
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lists", daemon=True)
 
@@ -88,9 +89,10 @@ class ListKeeper:
             self._seek_renewals()
             self._file_lists(is_last=is_last)
             self._figures["lists_error"] = None
+            self._trouble.over()
         except Exception as error:  # of Redis, Spark or Delta
             self._figures["lists_error"] = f"{type(error).__name__}: {error}".splitlines()[0]
-            _LOG.warning("lists were not seen to; the next round tries again: %s", self._figures["lists_error"])
+            self._trouble.failed(error)
 
     def _sweep(self, kind: Kind, n_most: int) -> None:
         now_ms = round(self._now_s() * 1000)
@@ -102,6 +104,11 @@ class ListKeeper:
             n_lists = sum(report["n_lists"] for report in reports)
             self._figures["n_swept_lists"] += n_lists
             self._figures["n_lists_by_time" if kind == "due" else "n_lists_renewed"] += n_lists
+            if n_lists:
+                duration_ms = round(self._now_s() * 1000) - now_ms
+                log.info(
+                    "lists_swept", queue=kind, lists=n_lists, waiting=sum(waiting.values()), duration_ms=duration_ms
+                )
 
     def _seek_renewals(self) -> None:
         """Look through all lists when another model is in use, or the catalogue has changed."""
@@ -115,6 +122,7 @@ class ListKeeper:
             since_s = round(began_s - self._lists.renewal_days * 24 * 3600)
             (report,) = renewals_sought(self._spark, self._settings, since_s).collect()
             self._figures["n_renewals_sought"] += report["n_sought"]
+            log.info("renewals_sought", users=report["n_sought"], model_version=report["model_version"])
             self._sought_until_s = self._now_s() + SHARE_OF_TIME * (self._now_s() - began_s)
             if report["model_version"] != now.split(" ", maxsplit=1)[0]:
                 return  # the workers do not have it yet
@@ -130,6 +138,7 @@ class ListKeeper:
             self._file.append(rows, plan.series, plan.number)
             self._log.finish(plan)
             self._figures["n_filings"] += 1
+            log.info("lists_filed", filing=plan.number, duration_ms=round((self._now_s() - self._filed_s) * 1000))
 
 
 def shared_out(waiting: Mapping[int, int], n_most: int) -> dict[int, int]:

@@ -1,15 +1,12 @@
 """A copy of the model that follows what the driver publishes: each worker has one, and a driver starts from one."""
 
-import logging
-
 from pipelines.hot_path.learning_state import LearningState
 from pipelines.hot_path.shared_model import SharedModel
+from pipelines.logs.log import log
 from pipelines.model_sections import ModelConfig
 from pipelines.models.kinds import empty, from_bytes
 from pipelines.models.ranker import Ranker
 from pipelines.stores.model import RELOAD, ModelStore, Patch
-
-_LOG = logging.getLogger(__name__)
 
 
 class ModelCopy:
@@ -63,6 +60,7 @@ class ModelCopy:
         self.model = from_bytes(self._config, snapshot.model)
         self.lineage, self.batch_id = lineage, snapshot.batch_id
         self.state = LearningState.from_dict(snapshot.about)
+        log.info("model_loaded", lineage=lineage, model_batch_id=self.batch_id, items=self.model.n_items)
         try:
             if self._shared and self.model.arrays():
                 self._shared.settle(self.model, lineage, self.batch_id)
@@ -73,11 +71,6 @@ class ModelCopy:
     def _go_alone(self, error: OSError) -> None:
         """Keep an own copy from now on."""
         assert self._shared is not None
-        _LOG.warning(
-            "this worker keeps a copy of the model of its own: it cannot be shared in %s (%s); make room there, or set "
-            "model.shared_folder",
-            self._shared.folder,
-            error,
-        )
+        log.warning("model_not_shared", folder=str(self._shared.folder), error=error)
         self._shared = None
         self.model.use({name: array.copy() for name, array in self.model.arrays().items()})

@@ -14,6 +14,7 @@ from pipelines.hot_path.renewals import seek_renewals
 from pipelines.hot_path.stage import personalize
 from pipelines.hot_path.sweep import sweep_shard
 from pipelines.hot_path.worker import StageSettings, worker_for
+from pipelines.logs.batches import in_task
 from pipelines.stores.due import Kind
 from pipelines.task_reports import HOT_PATH_REPORT, REBUILD_REPORT, RENEWALS_REPORT, SWEEP_REPORT
 
@@ -30,8 +31,9 @@ def with_personalization(interactions: DataFrame, settings: StageSettings) -> Da
 def _stage(settings: StageSettings) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         schema = to_arrow_schema(HOT_PATH_REPORT)
-        for report in personalize(settings, _batch_id(), batches):
-            yield pa.RecordBatch.from_pylist([report], schema=schema)
+        with in_task():
+            for report in personalize(settings, _batch_id(), batches):
+                yield pa.RecordBatch.from_pylist([report], schema=schema)
 
     return run
 
@@ -40,11 +42,12 @@ def with_rebuilding(filed: DataFrame, settings: StageSettings) -> DataFrame:
     """Rebuild the profiles of the users in `filed` (features/filed.py): a report for each slice. Evaluate it once: it writes."""
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        schema, worker = to_arrow_schema(REBUILD_REPORT), worker_for(settings)
-        for number, rows in whole_slices(batches):
-            report = rebuild_slice(settings, worker, rows)
-            worker.rebuild_progress.mark(number)
-            yield pa.RecordBatch.from_pylist([{"slice": number, **report.figures()}], schema=schema)
+        with in_task():
+            schema, worker = to_arrow_schema(REBUILD_REPORT), worker_for(settings)
+            for number, rows in whole_slices(batches):
+                report = rebuild_slice(settings, worker, rows)
+                worker.rebuild_progress.mark(number)
+                yield pa.RecordBatch.from_pylist([{"slice": number, **report.figures()}], schema=schema)
 
     return filed.mapInArrow(run, REBUILD_REPORT)
 
@@ -55,10 +58,11 @@ def swept(
     """Make the lists that are due: of each shard in `portions` as many. A report for each; evaluate it once: it writes."""
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        schema, worker = to_arrow_schema(SWEEP_REPORT), worker_for(settings)
-        for shard in [shard for batch in batches for shard in batch["shard"].to_pylist()]:
-            report = sweep_shard(settings, worker, kind, shard, now_ms, portions[shard])
-            yield pa.RecordBatch.from_pylist([{"shard": shard, **asdict(report)}], schema=schema)
+        with in_task():
+            schema, worker = to_arrow_schema(SWEEP_REPORT), worker_for(settings)
+            for shard in [shard for batch in batches for shard in batch["shard"].to_pylist()]:
+                report = sweep_shard(settings, worker, kind, shard, now_ms, portions[shard])
+                yield pa.RecordBatch.from_pylist([{"shard": shard, **asdict(report)}], schema=schema)
 
     shards = spark.range(0, len(portions), 1, len(portions)).select(
         F.element_at(F.lit(list(portions)), F.col("id").cast("int") + 1).cast("long").alias("shard")
@@ -70,9 +74,10 @@ def renewals_sought(spark: SparkSession, settings: StageSettings, since_s: int) 
     """Queue the users whose list is to be made again. One report of one task, for Redis has one cursor; it writes."""
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for _ in batches:
-            report = seek_renewals(worker_for(settings), since_s)
-            yield pa.RecordBatch.from_pylist([report], schema=to_arrow_schema(RENEWALS_REPORT))
+        with in_task():
+            for _ in batches:
+                report = seek_renewals(worker_for(settings), since_s)
+                yield pa.RecordBatch.from_pylist([report], schema=to_arrow_schema(RENEWALS_REPORT))
 
     return spark.range(0, 1, 1, 1).mapInArrow(run, RENEWALS_REPORT)
 

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
@@ -12,6 +13,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
 from pipelines.errors import ServerError
+from pipelines.logs.log import log
+from pipelines.logs.writing import take_up
 
 HEAD_SECONDS = 10.0
 MAX_HEAD_BYTES = 65_536
@@ -93,7 +96,7 @@ def serve(processes: Processes, listening: socket.socket, make_app: Callable[[],
     The log has no addresses of clients.
     """
     settings = uvicorn.Config(
-        make_app,
+        partial(_made, make_app),
         factory=True,
         workers=processes.workers,
         http=ImpatientProtocol,
@@ -101,16 +104,33 @@ def serve(processes: Processes, listening: socket.socket, make_app: Callable[[],
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        log_config=None,  # its lines go the way of all others
         log_level="warning",
         lifespan="on",
         limit_concurrency=processes.max_connections,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(processes.stop_seconds),
     )
+    host, port = listening.getsockname()[:2]
+    log.info("service_started", host=host, port=port, workers=processes.workers)
     if processes.workers > 1:
         Multiprocess(settings, sockets=[listening]).run()
+        log.info("service_stopped")
     else:
-        uvicorn.Server(settings).run(sockets=[listening])
+        _LoggingServer(settings).run(sockets=[listening])
+
+
+class _LoggingServer(uvicorn.Server):
+    """Says that it ends: afterwards uvicorn raises the signal again that ended it."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        log.info("service_stopped")
+
+
+def _made(make_app: Callable[[], Any]) -> Any:
+    take_up()
+    return make_app()
 
 
 def is_loopback(host: str) -> bool:

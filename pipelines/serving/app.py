@@ -1,7 +1,6 @@
 """The HTTP service. Routes are plain Starlette, for speed; what FastAPI's page says of them is told apart from them."""
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -23,6 +22,7 @@ from pipelines.http.figures import FIGURES_TYPE
 from pipelines.http.openapi import HEALTHZ, METRICS
 from pipelines.http.refusals import RefusedError
 from pipelines.list_sections import ServingConfig
+from pipelines.logs.trouble import Tallied
 from pipelines.monitoring.state_page import StatePage
 from pipelines.serving import described
 from pipelines.serving.answers import add_details, document, is_known, tagged
@@ -33,7 +33,6 @@ from pipelines.serving.impressions import Impressions
 from pipelines.serving.lists import ListMaker, Parts
 from pipelines.serving.query import LIST_PARAMETERS, ListQuery, checked_id, parse_query
 
-_LOG = logging.getLogger(__name__)
 _CHUNK_USERS = 100  # read together
 CACHE_CONTROL = "private, no-cache"  # a browser may keep it, and must ask whether it is still the same
 _NOBODYS = tuple(name for name in LIST_PARAMETERS if name not in ("context_item", "country", "device"))
@@ -56,6 +55,8 @@ class ListService:
     ) -> None:
         self._config, self._gate, self._maker, self._parts = config, gate, maker, parts
         self._impressions, self._metrics, self._state_page = impressions, parts.metrics, state_page
+        self._failures = Tallied("answers_failed", "by_error")
+        self._refusals = Tallied("requests_refused", "by_kind")
         self._seconds = {name: parts.metrics.seconds.labels(name) for name in ("lists", "similar", "trending", "batch")}
         self.app = self._make_app(running)
 
@@ -137,8 +138,8 @@ class ListService:
         """What nobody thought of is logged, and answered from the file: a shop's page has no use for an error."""
         try:
             return await making
-        except Exception:
-            _LOG.exception("a list could not be made: the file stands in")
+        except Exception as error:
+            self._failures.add(type(error).__name__, error=error)
             return self._maker.from_file(query)
 
     def _answered(self, request: Request, query: ListQuery, answer: Answer, route: str, began: float) -> Response:
@@ -156,8 +157,8 @@ class ListService:
     async def _told(self, users: Sequence[str], query: ListQuery) -> list[bytes]:
         try:
             answers = await self._maker.lists_for(users, query)
-        except Exception:
-            _LOG.exception("lists could not be made: the file stands in")
+        except Exception as error:
+            self._failures.add(type(error).__name__, error=error)
             answers = [self._maker.from_file(query) for _ in users]
         if query.details:
             for answer in answers:
@@ -171,6 +172,7 @@ class ListService:
     async def _refuse(self, _request: Request, error: Exception) -> Response:
         assert isinstance(error, RefusedError)
         self._metrics.refused.labels(error.kind).inc()
+        self._refusals.add(error.kind)
         return json_answer(error.status, {"error": error.text}, error.headers)
 
     def _make_app(self, running: Callable[[], Any]) -> FastAPI:

@@ -1,17 +1,16 @@
 """Asks for lists to be made again, beside the answers: once per user and minute."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from redis.exceptions import RedisError
 
+from pipelines.logs.trouble import Trouble
 from pipelines.serving.metrics import Metrics
 from pipelines.serving.recent import Recent
 
-_LOG = logging.getLogger(__name__)
 _AGAIN_SECONDS = 60.0
 _REMEMBERED = 100_000
 _WAITING = 10_000
@@ -30,6 +29,7 @@ class Asking:
         self._due, self._metrics, self._clock_s = due, metrics, clock_s
         self._asked: Recent[str, float] = Recent(_REMEMBERED)
         self._waiting: set[str] = set()
+        self._trouble = Trouble("asking_failing", "asking_back")
 
     def ask(self, user: str) -> None:
         """Have the user's list made again, unless that was asked for within the last minute. Returns at once."""
@@ -47,5 +47,6 @@ class Asking:
         try:
             await asyncio.to_thread(self._due.ask, users, time.time_ns() // 1_000_000)
             self._metrics.asked.inc(len(users))
+            self._trouble.over()
         except (RedisError, OSError) as error:
-            _LOG.warning("%d lists could not be asked for (%s)", len(users), error)
+            self._trouble.failed(error, users=len(users))

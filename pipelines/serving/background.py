@@ -1,11 +1,11 @@
 """What a service does beside its answers, again and again, until it ends."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
-_LOG = logging.getLogger(__name__)
+from pipelines.logs.trouble import Trouble
+
 Action = Callable[[], Awaitable[None]]
 
 
@@ -23,9 +23,12 @@ async def repeating(*actions: tuple[float, Action]) -> AsyncIterator[None]:
 
 
 async def _repeat(seconds: float, action: Action) -> None:
+    name = getattr(getattr(action, "func", action), "__name__", "")
+    trouble = Trouble("side_work_failing", "side_work_back")
     while True:
         try:
             await action()
-        except Exception:
-            _LOG.exception("what is done beside the answers failed; again in %g s", seconds)
+            trouble.over(work=name)
+        except Exception as error:
+            trouble.failed(error, work=name)
         await asyncio.sleep(seconds)

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from pipelines.errors import LiveshelfError
+from pipelines.logs.log import log
 from pipelines.serving.metrics import Metrics
 from pipelines.stores.keys import SERVING_MODE
 
@@ -126,6 +127,7 @@ class Contact:
         if self._n_failed >= FAILURES and self.away_since_s is None:
             self.away_since_s = time.monotonic()
             self._metrics.redis_up.set(0)
+            log.warning("redis_away", error=error)
             self._probing = asyncio.create_task(self._probe())
 
     async def _probe(self) -> None:
@@ -136,8 +138,10 @@ class Contact:
                 await self._client.get(SERVING_MODE)
             except (RedisError, OSError):
                 continue
+            lasted_s = time.monotonic() - (self.away_since_s or time.monotonic())
             self.away_since_s, self._n_failed = None, 0
             self._metrics.redis_up.set(1)
+            log.info("redis_back", lasted_s=round(lasted_s, 1))
             return
 
 

@@ -1,16 +1,15 @@
 """The shop's catalogue as this process knows it: as new as the newest answer of Redis it has seen."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from typing import Protocol
 
 from redis.exceptions import RedisError
 
+from pipelines.logs.trouble import Trouble
 from pipelines.serving.sieve import Catalogue
 
-_LOG = logging.getLogger(__name__)
 _PATIENCE_SECONDS = 1.0  # a request waits so long for what changed, then goes on by what is known
 
 
@@ -32,6 +31,7 @@ class Following:
         self.copy, self._clock_s = copy, clock_s
         self._catching_up: asyncio.Task[bool] | None = None
         self._began_s = 0.0
+        self._trouble = Trouble("catalogue_unread", "catalogue_read")
 
     async def reach(self, version: bytes | None, patience_seconds: float = _PATIENCE_SECONDS) -> bool:
         """Return when the copy has all changes up to `version`; False where Redis is too slow for that, or away.
@@ -53,9 +53,10 @@ class Following:
     async def _catch_up(self, version: bytes) -> bool:
         try:
             await asyncio.to_thread(self.copy.catch_up, version)
+            self._trouble.over()
             return True
         except (RedisError, OSError) as error:
-            _LOG.warning("the catalogue could not be read (%s): what is known of it stands", error)
+            self._trouble.failed(error)
             return False
         finally:
             self._catching_up = None

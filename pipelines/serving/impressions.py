@@ -1,6 +1,5 @@
 """Tells Kafka what was answered, beside the answers. The tracker's own impressions are better: it saw them on a screen."""
 
-import logging
 import queue
 import threading
 import time
@@ -14,8 +13,6 @@ import orjson
 from pipelines.errors import LiveshelfError
 from pipelines.serving.metrics import Metrics
 from pipelines.sinks.event_producer import Record
-
-_LOG = logging.getLogger(__name__)
 
 
 class Producer(Protocol):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pipelines.lists.document import PublishedList
+from pipelines.logs.log import log
 from pipelines.serving.contact import AwayError, Contact
 from pipelines.serving.following import Following
 from pipelines.serving.metrics import Metrics
@@ -58,7 +59,9 @@ class Reader:
             return
 
     async def _took(self, version: bytes | None, mode: bytes | None) -> None:
-        self.mode = ServingMode.from_bytes(mode)
+        before, self.mode = self.mode, ServingMode.from_bytes(mode)
+        if self.mode.mode != before.mode:
+            log.warning("serving_changed", mode=self.mode.mode, by=self.mode.by, reason=self.mode.reason)
         if version != self._following.copy.version and not await self._following.reach(version):
             self._metrics.behind.inc()
 

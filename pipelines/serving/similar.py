@@ -1,7 +1,6 @@
 """Items like an item, from the model that is in Redis: read when first asked for, and again when there is a newer one."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,13 +8,14 @@ from dataclasses import dataclass
 from redis.exceptions import RedisError
 
 from pipelines.errors import StateError
+from pipelines.logs.log import log
+from pipelines.logs.trouble import Trouble
 from pipelines.model_sections import ModelConfig
 from pipelines.models.kinds import from_bytes
 from pipelines.models.similar import ByPairs, ByVector, similarity_of
 from pipelines.serving.recent import Recent
 from pipelines.stores.model import ModelStore
 
-_LOG = logging.getLogger(__name__)
 _REMEMBERED = 20_000  # items
 _PATIENCE_SECONDS = 2.0  # whoever asks first waits so long for the model
 _ASKED = 8  # items that are found out at a time
@@ -58,6 +58,7 @@ class SimilarItems:
         self._loading: asyncio.Task[None] | None = None
         self._known: Recent[str, Nearest] = Recent(_REMEMBERED)
         self._asked: set[asyncio.Task[None]] = set()
+        self._trouble = Trouble("similar_model_missing", "similar_model_back")
 
     @property
     def is_loaded(self) -> bool:
@@ -101,10 +102,12 @@ class SimilarItems:
     async def _load(self) -> None:
         try:
             loaded = await asyncio.to_thread(self._newer)
+            self._trouble.over()
             if loaded is not None:
+                log.info("similar_model_loaded", model_batch_id=loaded.batch_id, items=len(loaded.item_ids))
                 self._loaded, self._known = loaded, Recent(_REMEMBERED)
         except (RedisError, OSError, StateError) as error:
-            _LOG.warning("no model for similar items (%s): trending ones stand in", error)
+            self._trouble.failed(error)
         finally:
             self._loading = None
 

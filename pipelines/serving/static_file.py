@@ -6,7 +6,6 @@ The service writes it anew every few minutes while Redis answers. A file without
 overwritten; `{"items": ["mug-1", …]}` is enough.
 """
 
-import logging
 import os
 import tempfile
 import time
@@ -17,9 +16,10 @@ from typing import Any
 
 import orjson
 
+from pipelines.logs.log import log
+from pipelines.logs.trouble import Trouble
 from pipelines.serving.chain import Fallback
 
-_LOG = logging.getLogger(__name__)
 BY = "liveshelf"
 REASON = SOURCE = "static"
 
@@ -33,6 +33,7 @@ class StaticFile:
     lists: Mapping[str, Sequence[str]] = field(default_factory=dict)
     is_of_the_shop: bool = False
     _read: tuple[int, int] | None = None  # size and time of what was read
+    _trouble: Trouble = field(default_factory=lambda: Trouble("static_file_unwritten", "static_file_written"))
 
     @property
     def is_there(self) -> bool:
@@ -50,7 +51,7 @@ class StaticFile:
         except FileNotFoundError:
             return
         except (OSError, ValueError) as error:
-            _LOG.warning('%s: is no file of lists (%s); expected {"items": [ids]}', self.path, error)
+            log.warning("static_file_unusable", file=str(self.path), error=error)
             return
         self.lists, self.is_of_the_shop = lists, said.get("by") != BY
         as_of_ms = said.get("as_of_ms")
@@ -69,8 +70,9 @@ class StaticFile:
             os.chmod(file.name, 0o644)  # noqa: PTH101  temporary files are the owner's alone
             Path(file.name).replace(self.path)
         except OSError as error:
-            _LOG.warning("%s: cannot be written (%s)", self.path, error)
+            self._trouble.failed(error, file=str(self.path))
             return
+        self._trouble.over(file=str(self.path))
         self.read()
 
     def of(self, segments: Sequence[str]) -> list[Fallback]:

@@ -11,6 +11,7 @@ from pyspark.storagelevel import StorageLevel
 
 from pipelines.catalogue.rows import last_of_each, may_be_shown, replaces, says_else
 from pipelines.errors import InputError
+from pipelines.logs.batches import tell_batch
 from pipelines.schemas import CATALOGUE, CATALOGUE_REJECTED
 from pipelines.sinks.commits import commit
 from pipelines.sinks.delta_tables import ensure_table
@@ -71,6 +72,13 @@ class CatalogueTables:
             self.write(told)
         finally:
             told.unpersist()
+        tell_batch(
+            rows=change.n_told + change.n_rejected,
+            inserted=change.n_new,
+            updated=change.n_changed,
+            hidden=change.n_hidden,
+            rejected=change.n_rejected,
+        )
         if self.on_batch:
             figures = change.figures()
             del figures["n_shown"]  # of this batch's items: no figure to add up

@@ -12,6 +12,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 from pyspark.storagelevel import StorageLevel
 
+from pipelines.logs.batches import tell_batch
+from pipelines.logs.log import log
 from pipelines.schemas import QUARANTINE, Contract
 from pipelines.sinks.commits import commit
 from pipelines.sinks.delta_tables import ensure_table
@@ -62,6 +64,7 @@ class EventTables:
         finally:
             rows.unpersist()
         duration_ms = round((time.perf_counter() - started) * 1000)
+        _tell(summary, n_inserted)
         if self.on_batch:
             n_known = summary.n_rows - n_inserted
             figures = summary.figures() | {"n_known_already": n_known, "duration_ms": duration_ms}
@@ -89,6 +92,13 @@ class EventTables:
         if path not in self._ensured:  # once: looking at a table costs as much as reading its log
             ensure_table(rows.sparkSession, path, name, schema)
             self._ensured.add(path)
+
+
+def _tell(summary: BatchSummary, n_inserted: int) -> None:
+    known = summary.n_rows - n_inserted
+    tell_batch(rows=summary.n_rows, valid=summary.n_valid, quarantined=summary.n_quarantined, known=known)
+    if summary.n_quarantined:
+        log.info("records_quarantined", records=summary.n_quarantined, by_rule=dict(summary.quarantined_by_rule))
 
 
 def _insert_missing(path: str, key: str, where: Column, rows: DataFrame) -> int:

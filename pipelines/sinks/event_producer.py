@@ -1,7 +1,6 @@
 """Hands events to Kafka and says of each when Kafka has it. For servers: any thread, bounded, never waiting for a broker."""
 
 import contextlib
-import logging
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -15,11 +14,11 @@ from kafka.errors import KafkaError
 from kafka.partitioner import StickyPartitioner, murmur2
 
 from pipelines.errors import InputError, LiveshelfError
+from pipelines.logs.trouble import Trouble
 from pipelines.sinks.deliveries import Deliveries, Delivery, NotTakenError, QueueFullError, Record
 
 __all__ = ["Bounds", "EventProducer", "NotTakenError", "QueueFullError", "Record"]
 
-_LOG = logging.getLogger(__name__)
 COMPRESSION = "lz4"
 BATCH_BYTES = 262_144
 REQUEST_OVERHEAD_BYTES = 1_024
@@ -65,6 +64,7 @@ class EventProducer:
         self._topic, self._bounds, self._make_topic = topic, bounds or Bounds(), make_topic
         self._deliveries = Deliveries(self._bounds.max_events, self._bounds.max_bytes)
         self._producer: KafkaProducer | None = None
+        self._absence = Trouble("kafka_away", "kafka_back")
         self._is_connected, self._is_closed = threading.Event(), threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="kafka-keeper", daemon=True)
         self._keeper.start()
@@ -155,17 +155,17 @@ class EventProducer:
             raise
 
     def _keep(self) -> None:
-        """Connect; and again after contact was lost, or the topic was gone. Says so once."""
-        n_failed, is_told = 0, False
+        """Connect; and again after contact was lost, or the topic was gone."""
+        n_failed = 0
         while not self._is_closed.is_set():
             if self._has_lost_contact(self._deliveries.n_failed > n_failed):
                 self._is_connected.clear()
             if not self._is_connected.is_set():
                 self._reconnect()
-                if self._is_connected.is_set() == is_told:
-                    state = "contact again" if is_told else f"{self._no_contact()}: events are refused until there is"
-                    _LOG.warning("Kafka: %s", state)
-                    is_told = not is_told
+                if self._is_connected.is_set():
+                    self._absence.over(topic=self._topic)
+                else:
+                    self._absence.failed(topic=self._topic, servers=", ".join(self._addresses))
             n_failed = self._deliveries.n_failed
             self._is_closed.wait(LOOK_SECONDS)
 

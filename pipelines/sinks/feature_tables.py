@@ -12,6 +12,7 @@ from pyspark.sql.types import LongType, StructField, StructType
 from pyspark.storagelevel import StorageLevel
 
 from pipelines.errors import StateError
+from pipelines.logs.batches import tell_batch
 from pipelines.sinks.commits import commit
 from pipelines.sinks.delta_tables import make_clustered_table
 
@@ -60,13 +61,17 @@ class FeatureTables:
             merges = [self._merge(table, rows, batch_id) for table in self.tables if n_events]
         finally:
             rows.unpersist()
+        n_updated, n_inserted = (
+            sum(int(merge[name]) for merge in merges) for name in ("num_updated_rows", "num_inserted_rows")
+        )
+        tell_batch(rows=n_events, updated=n_updated, inserted=n_inserted)
         if self.on_batch:
             self.on_batch({
                 "batch_id": batch_id,
                 "n_events": n_events,
                 "newest_event_ms": newest_ms,
-                "n_rows_updated": sum(int(merge["num_updated_rows"]) for merge in merges),
-                "n_rows_inserted": sum(int(merge["num_inserted_rows"]) for merge in merges),
+                "n_rows_updated": n_updated,
+                "n_rows_inserted": n_inserted,
                 "table_rows": dict(self._n_rows),
                 "duration_ms": round((time.perf_counter() - started) * 1000),
             })  # fmt: skip

@@ -1,17 +1,15 @@
 """Whether another version was promoted: asked beside the stream, so that no micro-batch waits for MLflow."""
 
-import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipelines.logs.trouble import Trouble
 from pipelines.model_sections import ModelConfig
 
 if TYPE_CHECKING:
     from pipelines.tracking.registry import Registry
-
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,7 @@ class ChampionWatch:
         self._ready: Promoted | None = None
         self._lock, self._is_stopped = threading.Lock(), threading.Event()
         self._figures: dict[str, Any] = {"n_champion_failures": 0}
+        self._trouble = Trouble("champion_unknown", "champion_known")
         self._thread = threading.Thread(target=self._run, name="champion", daemon=True)
         self._thread.start()
 
@@ -62,8 +61,9 @@ class ChampionWatch:
         while not self._is_stopped.is_set():
             try:
                 self._look()
+                self._trouble.over()
             except Exception as error:  # whatever MLflow says: the stream goes on with the version it has
-                _LOG.warning("the champion could not be asked for: %s", error)
+                self._trouble.failed(error)
                 self._registry = None
                 with self._lock:
                     self._figures["n_champion_failures"] += 1

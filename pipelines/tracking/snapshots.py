@@ -1,20 +1,18 @@
 """Versions of what was learned from the stream, made beside it. MLflow may be slow or away: no micro-batch waits for it."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from pipelines.logs.log import log
 from pipelines.model_sections import ModelConfig
 from pipelines.tracking.retention import delete_old_online
 from pipelines.tracking.versions import Origin, Version
 
 if TYPE_CHECKING:
     from pipelines.tracking.registry import Registry
-
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -82,13 +80,14 @@ class OnlineSnapshots:
             try:
                 version = self._register(snapshot)
             except Exception as error:  # whatever MLflow says: the stream goes on, and the next snapshot is tried
-                _LOG.warning("no version of the model could be made: %s", error)
+                log.warning("model_unregistered", batch_id=snapshot.origin.batch_id, error=error)
                 self._tell(
                     n_version_failures=self._figures["n_version_failures"] + 1,
                     version_error=f"{type(error).__name__}: {error}",
                 )
                 self._registry = None
             else:
+                log.info("model_registered", batch_id=snapshot.origin.batch_id, model_version=version.number)
                 self._tell(
                     n_versions=self._figures["n_versions"] + 1, newest_version=version.number, version_error=None
                 )

@@ -26,6 +26,7 @@ GROUND = {
     "monitoring_sections",
     "schema_field",
     "task_reports",
+    "logs",
 }
 STAGES = {"events", "features", "models", "catalogue", "lists"}
 WORLD = {"sources", "sinks", "stores"}
