@@ -10,6 +10,7 @@ takes its place, and who has the former mapped keeps it until then. Whoever maps
 ends with the process, so what nobody holds is of a dead application and is removed by the next that makes one.
 """
 
+import errno
 import fcntl
 import json
 import mmap
@@ -101,7 +102,7 @@ class SharedModel:
         """One process at a time. The system wakes who waits; `filelock` would look every 50 ms."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.folder.lstat().st_uid != os.getuid():
-            raise PermissionError(f"{self.folder} belongs to somebody else")
+            raise PermissionError(errno.EACCES, "it belongs to somebody else", str(self.folder))
         with (self.folder / "lock").open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield

@@ -1,12 +1,12 @@
 """Workers that share the model's arrays hold the driver's bytes, as those do that have their own."""
 
 import errno
-import logging
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from pipelines.hot_path import shared_model as shared_module
 from pipelines.hot_path.model_copy import ModelCopy
@@ -197,18 +197,19 @@ def no_room(*_args, **_more):
 
 
 @pytest.mark.parametrize("when", ["at the start", "later"])
-def test_where_there_is_no_room_each_has_its_own_and_one_warning_says_so(driver, tmp_path, monkeypatch, caplog, when):
+def test_where_there_is_no_room_each_has_its_own_and_one_warning_says_so(driver, tmp_path, monkeypatch, when):
     worker, other = a_worker(driver, tmp_path), a_worker(driver, tmp_path)
     if when == "later":
         assert caught_up(driver, worker, other)
     monkeypatch.setattr(shared_module, "write_arrays", no_room)
-    with caplog.at_level(logging.WARNING):
+    with capture_logs() as said:
         for n_new in (100, 2, 100):
             driver.step(n_new)
             assert caught_up(driver, worker, other)
 
-    assert len(caplog.messages) == 2, "one of each worker"
-    assert "No space left" in caplog.messages[0] and "model.shared_folder" in caplog.messages[0]
+    warnings = [line for line in said if line["event"] == "model_not_shared"]
+    assert len(warnings) == 2, "one of each worker"
+    assert warnings[0]["error"].strerror == "No space left on device" and warnings[0]["folder"]
     owned = worker.model.scorer.tables["category"].values
     owned[:] = 9.0
     assert not (other.model.scorer.tables["category"].values == 9.0).any()
@@ -224,12 +225,13 @@ def test_a_write_that_fails_leaves_no_file(driver, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["taken.model"]
 
 
-def test_a_folder_of_somebody_else_is_not_used(driver, tmp_path, monkeypatch, caplog):
+def test_a_folder_of_somebody_else_is_not_used(driver, tmp_path, monkeypatch):
     worker = a_worker(driver, tmp_path)
     monkeypatch.setattr(shared_module.os, "getuid", lambda: 123_456)
 
-    assert caught_up(driver, worker)
-    assert "belongs to somebody else" in caplog.text
+    with capture_logs() as said:
+        assert caught_up(driver, worker)
+    assert [line["error"].strerror for line in said if "error" in line] == ["it belongs to somebody else"]
 
 
 def test_what_dead_applications_left_is_removed_and_what_others_use_is_not(driver, tmp_path):

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from pyspark.sql.types import LongType, StructField, StructType
+from structlog.testing import capture_logs
 
 from pipelines import streams
 from pipelines.progress import BatchCount, kafka_lag, kafka_lags, kafka_offsets, kind_of, progress_figures
@@ -192,12 +193,14 @@ def test_a_stream_that_fails_says_so(rows, tmp_path):
 
 
 @pytest.mark.spark
-def test_nobody_to_tell_is_no_reason_to_end(rows, tmp_path, caplog):
+def test_nobody_to_tell_is_no_reason_to_end(rows, tmp_path):
     def away(_figures):
         raise ConnectionError("Redis is away")
 
-    stream = started(rows, tmp_path, quiet, away, once=True)
-    stream.wait()
+    with capture_logs() as said:
+        stream = started(rows, tmp_path, quiet, away, once=True)
+        stream.wait()
 
     assert progress_figures(stream.query)["stream_rows"] == 3
-    assert "Redis is away" in caplog.text
+    (told,) = [line for line in said if line["event"] == "pulse_failing"]
+    assert str(told["error"]) == "Redis is away" and told["stream"] == "alive"

@@ -97,16 +97,20 @@ class Scene:
             time.sleep(0.2)
         raise AssertionError(f"{job} does not answer")
 
+    def stop(self, job: str) -> None:
+        self.processes[job].terminate()
+        assert self.processes[job].wait(PATIENCE_SECONDS) == 0, self.end_of(job)
+
     def end(self) -> None:
+        """End what still runs, its children too: the tests read what was said before."""
         for process in self.processes.values():
+            process.terminate()
+        for process in self.processes.values():
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(60)
             with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-        for process in self.processes.values():
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            process.wait()
 
 
 def parsed(line: str) -> dict | None:
@@ -147,6 +151,7 @@ def _happen(scene: Scene) -> None:
     _read_lists(scene)
     scene.wait_for("serve_lists", "redis_away")
     scene.wait_for("validate_events", "pulse_failing")
+    scene.stop("validate_events")
     kafka.stop()
     with suppress(requests.RequestException):
         scene.post(orjson.dumps(an_event(9)))
