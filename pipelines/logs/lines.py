@@ -121,7 +121,4 @@ def _briefly(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict
     """Leave out what people at a terminal know."""
     for key in ("job", "pid", "level") if line.get("level") == "info" else ("job", "pid"):
         line.pop(key, None)
-    if line.get("stream"):
-        stream = line.pop("stream")
-        return {"at": line.pop("at"), "event": line.pop("event"), "stream": stream, **line}
-    return line
+    return {**{key: line.pop(key) for key in FIRST if key in line}, **line}

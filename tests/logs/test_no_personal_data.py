@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,7 +24,8 @@ from tests.both_streams import PROJECT, BothStreams
 
 CANARY = "personal-canary"
 TOPIC = "clickstream"
-OF_THE_JVM = "WARNING: Using incubator modules"  # java itself says it, before there is any logging
+# What java says before there is any logging, and PySpark's daemon when a pipe of its own breaks.
+OF_OTHERS = re.compile(r"WARNING: Using incubator modules|Traceback |  File \".*/pyspark/daemon\.py|BrokenPipeError: ")
 OF_EVERY_LINE = {"at", "level", "event", "job"}
 PATIENCE_SECONDS = 240.0
 
@@ -114,7 +116,7 @@ class Scene:
 
 
 def parsed(line: str) -> dict | None:
-    return None if line.startswith(OF_THE_JVM) else json.loads(line)
+    return None if OF_OTHERS.match(line) else json.loads(line)
 
 
 @pytest.fixture(scope="module")
