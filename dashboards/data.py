@@ -42,6 +42,39 @@ BOARD = Board(
                 "s",
             ),
         ],
+        "Freshness": [
+            Panel("Age", "at the last check_freshness", {"{{of}}": "liveshelf_freshness_age_seconds"}, "s"),
+            Panel(
+                "Age by its limit",
+                "above 1 it is told; of what has a limit",
+                {"{{of}}": "liveshelf_freshness_age_seconds / on (of) (liveshelf_freshness_soft_limit_seconds > 0)"},
+                "none",
+            ),
+        ],
+        "Drift": [
+            Panel(
+                "Worst column",
+                "the highest stability index by its limit, at the last detect_drift; above 1 it is drift",
+                {"worst": "liveshelf_drift_worst_psi_ratio"},
+                "none",
+            ),
+            Panel("Columns", "by verdict", {"{{verdict}}": "liveshelf_drift_columns"}),
+            Panel(
+                "Columns nearest to their limit",
+                "stability index by its limit",
+                {"{{of}}": "topk(10, liveshelf_drift_psi / on (of) liveshelf_drift_psi_limit)"},
+                "none",
+            ),
+            Panel(
+                "Relevance of served lists", "NDCG, before and now", {"{{of}}": "liveshelf_drift_served_ndcg"}, "none"
+            ),
+        ],
+        "Tables": [
+            Panel("Bytes", "at the last maintain_tables", {"{{table}}": "liveshelf_table_bytes"}, "bytes"),
+            Panel(
+                "Files", "at the last maintain_tables; many small ones are slow", {"{{table}}": "liveshelf_table_files"}
+            ),
+        ],
         "Audits": [
             Panel(
                 "Audits",

@@ -1,7 +1,7 @@
 """The services that answer by HTTP: events in, lists out."""
 
 from dashboards.panel import Board, Panel
-from dashboards.shared import LISTS_SERVED, quantile, rate
+from dashboards.shared import LISTS_SERVED, NOT_PERSONAL, quantile, rate
 
 BOARD = Board(
     "liveshelf-services",
@@ -33,6 +33,16 @@ BOARD = Board(
         ],
         "Serving": [
             LISTS_SERVED,
+            NOT_PERSONAL,
+            Panel(
+                "Reads of Redis",
+                "half of them, and all but one in a hundred",
+                {
+                    "p50": quantile(0.5, "liveshelf_serving_redis_read_seconds"),
+                    "p99": quantile(0.99, "liveshelf_serving_redis_read_seconds"),
+                },
+                "s",
+            ),
             Panel(
                 "Answers",
                 "half of the requests, and all but one in a hundred",

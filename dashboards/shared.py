@@ -32,6 +32,12 @@ LISTS_SERVED = Panel(
     {"{{source}}": rate("liveshelf_serving_lists_total", "source")},
     "ops",
 )
+NOT_PERSONAL = Panel(
+    "Why not personal",
+    "lists that do not begin with the user's own: new visitors have none (`no_list`), the rest should be few",
+    {"{{reason}}": rate('liveshelf_serving_lists_total{reason!~"own|asked_for"}', "reason")},
+    "ops",
+)
 RELEVANCE = Panel(
     "Relevance before learning",
     "NDCG of choices that the model had not learned from yet, smoothed, beside popularity: the model lies above it",

@@ -16,7 +16,48 @@ BOARD = Board(
                 "none",
             ),
             LAG,
+            Panel("Micro-batches", "a second", {"{{stream}}": rate("liveshelf_stream_batches_total", "stream")}, "ops"),
+            Panel(
+                "Rows",
+                "of micro-batches, a second",
+                {"{{stream}}": rate("liveshelf_stream_rows_total", "stream")},
+                "ops",
+            ),
             Panel("Rows of a micro-batch", "of the last one", {"{{stream}}": "liveshelf_stream_batch_rows"}),
+            Panel(
+                "Behind Kafka, by partition",
+                "one that stands above the others has more than its share of the users, or a task that is stuck",
+                {"{{stream}} {{topic}}/{{partition}}": "liveshelf_stream_kafka_partition_lag_records"},
+            ),
+        ],
+        "Checkpoints": [
+            Panel(
+                "Since the last commit",
+                "of a micro-batch into the checkpoint; it grows while nothing comes",
+                {"{{stream}}": "time() - liveshelf_stream_commit_timestamp_seconds"},
+                "s",
+            ),
+            Panel(
+                "Offsets reached",
+                "the first record of each partition that the checkpoint has not",
+                {"{{stream}} {{topic}}/{{partition}}": "liveshelf_stream_kafka_offset"},
+            ),
+            Panel(
+                "Starts",
+                "in an hour; more than the releases of a day: it ends again and again",
+                {"{{stream}}": "increase(liveshelf_stream_starts_total[1h])"},
+            ),
+            Panel(
+                "Errors",
+                "that ended a stream, by kind, in an hour; `killed` could not say why",
+                {"{{stream}} {{kind}}": "increase(liveshelf_stream_errors_total[1h])"},
+            ),
+            Panel(
+                "Running for",
+                "since its process started",
+                {"{{stream}}": "time() - liveshelf_stream_start_timestamp_seconds"},
+                "s",
+            ),
         ],
         "Where the time goes": [
             Panel(

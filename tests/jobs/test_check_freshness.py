@@ -18,6 +18,7 @@ from pipelines.config import load_config
 from pipelines.stores.freshness import FreshnessStore
 from pipelines.stores.heartbeat import HeartbeatStore
 from pipelines.stores.keys import FRESHNESS
+from pipelines.stores.outcomes import OutcomeStore
 from pipelines.stores.serving_mode import ServingModeStore
 
 MINUTE = 60_000
@@ -94,11 +95,16 @@ def shop(servers, topic, redis_url, redis_client, tmp_path) -> Shop:
     return shop
 
 
-def test_a_shop_that_is_well(shop):
+def test_a_shop_that_is_well(shop, redis_client):
     told = shop.look()
 
     assert (told["bad"], told["alerts"], told["is_model_refresh_due"]) == ({}, [], False)
     assert told["serving"]["mode"] == "personal" and not told["serving"]["changed"]
+    figures = OutcomeStore(redis_client).read(["check_freshness"])["check_freshness"].figures
+    assert figures["age_seconds"] == {
+        age["what"]: age["age_seconds"] for age in told["ages"] if age["age_seconds"] is not None
+    }
+    assert figures["soft_limit_seconds"]["events"] > 0
 
 
 def test_silence_alerts_then_takes_personal_lists_away_and_gives_them_back(shop, redis_client):

@@ -63,7 +63,10 @@ USED, LIMIT = "liveshelf_redis_memory_bytes", "liveshelf_redis_memory_limit_byte
 CASES = {
     "LiveshelfStreamSilent": Case(beat(last_beat_minute=20), beat("stopped", last_beat_minute=20)),
     "LiveshelfStreamFailed": Case(beat("failed"), beat("stopped")),
-    "LiveshelfStreamCrashLoops": Case({STARTS: "1x9 2 3 4 5 6x20"}, {STARTS: "1x9 2x30"}),
+    "LiveshelfStreamCrashLoops": Case(
+        {STARTS: "1x9 2 3 4 5 6x20", **errors("0x9 1 2 3 4 5x20")},
+        {STARTS: "1x9 2 3 4 5 6x20", **errors("5x40")},  # run to the end of what there is, every few minutes
+    ),
     "LiveshelfStreamErrors": Case(errors("0x9 1 2 3 4x20", "0x9 1 2x30"), errors("4x40", "0x9 1 2x30")),
     "LiveshelfKafkaLagGrows": Case({LAG: "20000+1000x30"}, {LAG: "90000-1000x30"}),
     "LiveshelfThroughputZero": Case({FOLDED: "0+100x60 6000x40"}, {FOLDED: "0+100x100"}, minute=90),

@@ -10,8 +10,12 @@ from pathlib import Path
 
 import requests
 
+from pipelines.config import load_config
 from pipelines.local.processes import free_port
 from pipelines.local.prometheus import start_prometheus
+from pipelines.stores.connection import connect
+from pipelines.stores.outcomes import Outcome, OutcomeStore, bounded
+from tests.monitoring.test_job_figures import TOLD
 
 PROJECT = Path(__file__).parents[2]
 CONFIG = PROJECT / ".liveshelf/demo/config.yaml"
@@ -75,6 +79,13 @@ def use(collector: str, lists: str) -> None:
     assert answer.json()["accepted"] == 1, answer.text
     for user in ("user-00933", "user-00001", "nobody"):
         assert requests.get(f"http://{lists}/v1/lists/{user}?exclude_items=item-00002", timeout=30).ok
+
+
+def tell_what_jobs_find() -> None:
+    """In place of jobs that compare days, which a demo has none of: figures as they tell them, for their panels."""
+    store = OutcomeStore(connect(str(load_config(CONFIG).redis.url)))
+    for job in ("detect_drift", "evaluate_model", "maintain_tables", "train_model"):
+        store.tell(job, Outcome(time.time_ns() // 1_000_000, 1.0, 0, figures=bounded(TOLD[job]())))
 
 
 def has_data(address: str, expr: str) -> bool:

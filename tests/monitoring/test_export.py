@@ -104,12 +104,15 @@ def test_while_redis_is_away_that_is_what_is_told():
 def test_the_same_as_a_file_written_whole(redis_url, redis_client, tmp_path, monkeypatch):
     monkeypatch.setenv("REDIS_URL", redis_url)
     HeartbeatStore(redis_client).beat("personalize", {"n_new": 4})
+    OutcomeStore(redis_client).tell("train_model", Outcome(1_500, 20.5, 0, figures={"ndcg": {"model": 0.25}}))
     file = tmp_path / "node" / "liveshelf.prom"
 
     ended = CliRunner().invoke(main, ["--textfile", str(file)])
 
     assert ended.exit_code == 0, ended.output
-    assert figures(file.read_text())["liveshelf_interactions_total{folded}"] == 4
+    told = figures(file.read_text())
+    assert told["liveshelf_interactions_total{folded}"] == 4
+    assert told["liveshelf_training_ndcg{model}"] == 0.25 and told["liveshelf_job_exit_code{train_model}"] == 0
     assert [path.name for path in file.parent.iterdir()] == ["liveshelf.prom"]
 
 
