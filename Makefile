@@ -8,10 +8,11 @@ BIN := .venv/bin
 LONG := slow or spark or servers or crash
 FAST := not ($(LONG) or alone)
 WORKERS ?= 2
+EXAMPLES ?= all
 BENCH ?= hot_path validation formats rebuild quality progressive taste_change learning catalogue collector serving
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-airflow airflow check bench monitor package tracker clean local dev airflow-environment python
+.PHONY: help demo test test-airflow airflow check lint types fast bench monitor package tracker clean local dev airflow-environment python
 
 help:  ## this text
 	@echo "Liveshelf: real-time personalization for online shops."; echo
@@ -25,9 +26,10 @@ help:  ## this text
 demo: local  ## all of it on this machine: clicks in, personal lists out
 	@$(BIN)/liveshelf demo $(if $(EVENTS),--events "$(EVENTS)") $(if $(FORMAT),--format "$(FORMAT)") $(ARGS)
 
-test: check  ## check, then every test: Spark, servers, crashes (minutes)
+test: lint  ## lint, format, types, then every test: Spark, servers, crashes (minutes)
+	@$(MAKE) -s -j 2 types fast
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "($(LONG)) and not alone"
-	@$(BIN)/python -m pytest -m "alone"
+	@SPARK_SUBMIT_OPTS= $(BIN)/python -m pytest -m "alone"
 
 test-airflow: dev package airflow-environment  ## the DAGs: checked, and each of them run by Airflow (minutes)
 	@.venv-airflow/bin/mypy --strict airflow_dags
@@ -36,11 +38,18 @@ test-airflow: dev package airflow-environment  ## the DAGs: checked, and each of
 airflow: local package airflow-environment  ## Airflow with the DAGs on this machine: http://127.0.0.1:8080
 	@set -a && . airflow_dags/airflow.env && PATH="$$PWD/.venv-airflow/bin:$$PATH" exec airflow standalone
 
-check: dev  ## lint, format, types, fast tests (under a minute)
+check: lint  ## lint, format, types, fast tests with fewer examples (about a minute)
+	@$(MAKE) -s -j 2 types fast EXAMPLES=few
+
+lint: dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+
+types:
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -q -n auto --dist loadscope -m "$(FAST)"
+
+fast:
+	@LIVESHELF_TEST_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q -n auto --dist loadscope -m "$(FAST)"
 
 bench: dev  ## the benchmarks, measured; results in benchmarks/results
 	@for name in $(BENCH); do echo "== $$name" && $(BIN)/python -m benchmarks.$$name || exit 1; done

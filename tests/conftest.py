@@ -6,12 +6,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from pyspark.sql import SparkSession
 
 from pipelines.local.class_archive import class_archive
 from pipelines.local.jars import spark_jars
 from pipelines.session import SUBMIT_VARIABLE, spark_session, submit_arguments
+from tests.examples import examples
 
 pytest_plugins = ["tests.servers"]
 
@@ -23,6 +25,10 @@ os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
 
 os.environ["TZ"] = "UTC"
 time.tzset()
+
+# For a property that does not say itself how many.
+hypothesis.settings.register_profile("liveshelf", max_examples=examples(100))
+hypothesis.settings.load_profile("liveshelf")
 
 PROJECT = Path(__file__).parent.parent
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from tests.collecting.builders import KEY, Client
+from tests.examples import examples
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +24,7 @@ schema = schemathesis.openapi.from_asgi("/openapi.json", Client(events_per_minut
 
 
 @schema.parametrize()
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 def test_the_service_does_what_its_openapi_document_says(case):
     """No 5xx, no undocumented status, no answer of another shape; and what fits the schema is taken.
 
@@ -36,7 +37,7 @@ def test_the_service_does_what_its_openapi_document_says(case):
     case.call_and_validate(headers={"X-Write-Key": KEY}, excluded_checks=excluded)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     body=st.binary(max_size=200), kind=st.sampled_from(["application/json", "text/plain", "application/x-ndjson", ""])
 )
@@ -45,13 +46,13 @@ def test_no_bytes_are_a_server_error(body, kind):
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "identity", "GZIP", ""])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(body=st.binary(max_size=200))
 def test_no_encoded_bytes_are_a_server_error(encoding, body):
     assert Client().events(body, {"Content-Encoding": encoding}).status in (200, 400, 415)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     query=st.dictionaries(
         st.sampled_from(["e", "i", "a", "price", "quantity", "position", "q", "x"]), st.text(max_size=9)

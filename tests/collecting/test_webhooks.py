@@ -13,6 +13,7 @@ from pipelines.collecting.secrets import Secrets
 from pipelines.events.adapters import ADAPTERS
 from pipelines.http.keys import Keys
 from tests.collecting.builders import KEY, SECRETS, Client, FakeProducer, away
+from tests.examples import examples
 
 VIEW = {
     "type": "track",
@@ -187,7 +188,7 @@ VENDORS_JSON = st.recursive(
 @pytest.mark.parametrize(
     ("vendor", "topic"), [*[(vendor, "") for vendor in ADAPTERS], ("shopify", "orders/create"), ("shopify", "nothing")]
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(payload=VENDORS_JSON)
 def test_no_json_is_a_server_error(vendor, topic, payload):
     client, body = Client(), json.dumps(payload).encode()

@@ -25,6 +25,7 @@ def test_the_defaults_are_those_of_the_configuration(key):
     assert f"`tracking.{key}` ({getattr(TrackingConfig(), key):g})" in PAGE
 
 
+@pytest.mark.slow
 def test_the_model_is_used_as_it_is_shown(tmp_path, monkeypatch, capsys):
     registry = Registry.open(TrackingConfig(root=tmp_path))
     facts = Facts()

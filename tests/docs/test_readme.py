@@ -123,7 +123,14 @@ def test_every_panel_of_the_dashboards_has_data_while_the_demo_runs(kept_demo, t
     assert empty <= MAY_BE_EMPTY
 
 
-@pytest.mark.parametrize("command", [c for c in commands() if not c.startswith(LOOKING)])
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(c, marks=[pytest.mark.slow] if c == "make package" else [])
+        for c in commands()
+        if not c.startswith(LOOKING)
+    ],
+)
 def test_every_other_command_runs(command, request):
     instead = INSTEAD.get(command, command)
     if instead == KEPT_DEMO:

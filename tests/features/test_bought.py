@@ -10,6 +10,7 @@ from pipelines.features.online import OnlineSums
 from pipelines.features.profile import Profiles, decode, encode, entry_keys
 from pipelines.features.rebuilding import FiledInteractions, rebuilt
 from pipelines.sections import ProfileConfig
+from tests.examples import examples
 
 VIEW, PURCHASE = 1, 5
 KEPT, RING = 3, 4
@@ -72,7 +73,7 @@ def filed(events) -> FiledInteractions:
     )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(an_event, min_size=1, max_size=50), st.randoms(use_true_random=False), st.integers(1, 6))
 def test_it_is_the_newest_of_each_item_however_events_arrive(events, chance, n_batches):
     events = distinct(events)
@@ -85,7 +86,7 @@ def test_it_is_the_newest_of_each_item_however_events_arrive(events, chance, n_b
     assert [bought(profiles, user) for user in range(USERS)] == [expected(events, user) for user in range(USERS)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(an_event, min_size=1, max_size=50), st.integers(0, 50), st.integers(0, 50))
 def test_a_login_and_a_rebuild_know_the_same(events, at, login_at):
     events = distinct(events)

@@ -11,6 +11,7 @@ from pipelines.features.fold import fold as fold_into
 from pipelines.features.online import OnlineSums
 from pipelines.features.profile import Profiles, decode, encode, entry_keys, key_code, key_time_s
 from pipelines.sections import ProfileConfig
+from tests.examples import examples
 
 SOURCE, OTHER_SOURCE = (3 << 32) | 77, (4 << 32) | 77
 RING, TAIL, TAIL_SECONDS = 5, 6, 20
@@ -103,7 +104,7 @@ def shuffled_and_cut(events, chance, n_batches: int) -> list[list]:
     return [arriving[i : i + size] for i in range(0, len(arriving), size)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(an_event, min_size=1, max_size=60), st.randoms(use_true_random=False), st.integers(1, 7))
 def test_ring_and_tail_are_the_newest_distinct_events_however_they_arrive(events, chance, n_batches):
     profiles = fold_all(shuffled_and_cut(events, chance, n_batches))
@@ -117,7 +118,7 @@ def test_ring_and_tail_are_the_newest_distinct_events_however_they_arrive(events
         assert profiles.horizon[user] == max(set(older) - set(kept), default=0)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(an_event, min_size=1, max_size=60), st.randoms(use_true_random=False), st.integers(1, 7))
 def test_within_the_tail_every_event_counts_once_however_it_arrives(events, chance, n_batches):
     profiles = fold_all(shuffled_and_cut(events, chance, n_batches), ENDLESS)
@@ -130,7 +131,7 @@ def test_within_the_tail_every_event_counts_once_however_it_arrives(events, chan
         assert (np.abs(profiles.sums[user] - sums) <= 1e-9 * np.array(absolute)).all()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(an_event, min_size=1, max_size=60), st.randoms(use_true_random=False), st.integers(1, 7))
 def test_beyond_the_tail_none_counts_twice(events, chance, n_batches):
     profiles = fold_all(shuffled_and_cut(events, chance, n_batches))
@@ -198,7 +199,7 @@ def test_online_sums_are_the_same_by_value():
     assert the_sums(version=5) != SUMS
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(an_event, min_size=1, max_size=40), st.integers(1, 39))
 def test_how_the_stream_is_cut_changes_no_profile_in_time_order(events, cut):
     events.sort(key=lambda event: event[1])
@@ -211,7 +212,7 @@ def test_how_the_stream_is_cut_changes_no_profile_in_time_order(events, cut):
     np.testing.assert_allclose(whole.sums, parts.sums, rtol=1e-12, atol=1e-12)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(an_event, min_size=1, max_size=20), st.lists(an_event, min_size=1, max_size=RING))
 def test_a_replayed_batch_changes_nothing_but_is_learned_from_again(before, batch):
     profiles = fold_all([before])

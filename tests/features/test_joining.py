@@ -12,6 +12,7 @@ from pipelines.features.fold import known_sums
 from pipelines.features.joining import handed_over as hand_over
 from pipelines.features.joining import identify_key, joined, linked, named
 from pipelines.features.profile import Link, Profiles, decode, encode
+from tests.examples import examples
 from tests.features.test_fold import (
     CONFIG,
     ENDLESS,
@@ -78,7 +79,7 @@ def played(steps, config) -> Profiles:
 steps_of_both = st.lists(st.tuples(st.sampled_from(STEPS), some_events), min_size=1, max_size=8)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(steps_of_both)
 def test_the_ring_is_that_of_one_user_whenever_the_login_comes(steps):
     together = fold_all([events for step, events in steps if step != "identify"])
@@ -91,7 +92,7 @@ def test_the_ring_is_that_of_one_user_whenever_the_login_comes(steps):
     assert users.as_of_s.tolist() == together.as_of_s.tolist()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(steps_of_both)
 def test_within_the_tail_every_event_of_either_counts_once(steps):
     together = fold_all([events for step, events in steps if step != "identify"], ENDLESS)

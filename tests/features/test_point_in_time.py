@@ -14,6 +14,7 @@ from pipelines.errors import InputError
 from pipelines.features.as_of_values import values_before
 from pipelines.features.distinct_values import distinct_counts
 from pipelines.features.past import Events, Instants
+from tests.examples import examples
 from tests.features.oracle import Oracle, micros, seconds, utc
 from tests.features.test_two_compilers import (
     DEFINITIONS,
@@ -99,7 +100,7 @@ some_events = st.lists(
 a_shift = st.sampled_from([-MICRO, timedelta(0), MICRO, 30 * DAY, 20_000 * DAY])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     some_events, st.lists(st.tuples(st.integers(0, 44), a_shift, st.integers(0, 44), a_shift), max_size=8), st.data()
 )

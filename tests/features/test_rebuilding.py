@@ -12,6 +12,7 @@ from pipelines.features.online import OnlineSums
 from pipelines.features.profile import Profiles, decode, encode, entry_keys
 from pipelines.features.rebuilding import FiledInteractions, decode_readable, is_same, knows_more, rebuilt
 from pipelines.sections import ProfileConfig
+from tests.examples import examples
 
 START_S, SOURCE, TAG = 1_570_000_000, (3 << 32) | 77, 77
 USERS = 2
@@ -58,7 +59,7 @@ def assert_same(made: Profiles, expected: Profiles) -> None:
     np.testing.assert_allclose(made.sums, expected.sums, rtol=1e-9, atol=1e-9 * scale)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(an_event, min_size=1, max_size=40, unique_by=lambda e: e[1:]), st.data())
 def test_a_flush_at_any_point_is_healed_by_what_is_filed_and_what_came_since(events, data):
     flushed_at = data.draw(st.integers(0, len(events)))

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.features.shown import Moments, Shown, decode_shown, encode_shown, fold_shown
+from tests.examples import examples
 
 USERS, LIMIT = 2, 4
 START_S = 1_570_000_000
@@ -67,7 +68,7 @@ def test_what_is_kept(events, expected):
     assert entries(fold(Shown.none(USERS), events)) == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(an_event, max_size=40))
 def test_all_at_once_is_as_one_by_one(events):
     shown = fold(Shown.none(USERS), events)
@@ -75,7 +76,7 @@ def test_all_at_once_is_as_one_by_one(events):
     assert [entries(shown, user) for user in range(USERS)] == [one_by_one(events, user) for user in range(USERS)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(st.lists(an_event, max_size=12), max_size=5))
 def test_a_replayed_batch_changes_nothing(batches):
     shown, at_s = Shown.none(USERS), 0

@@ -21,6 +21,7 @@ from pipelines.features.entries import Document
 from pipelines.features.numpy_fold import folded, frame_of, values
 from pipelines.features.tables import table_schema
 from pipelines.schemas import Contract
+from tests.examples import examples
 from tests.features.oracle import Oracle, micros, seconds, utc
 
 DOCUMENT = yaml.safe_load((Path(__file__).parents[2] / "conf/features.yaml").read_text(encoding="utf-8"))
@@ -192,7 +193,7 @@ def counted_by_hand(events) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(user_events, st.randoms(use_true_random=False), st.integers(1, 6))
 def test_order_cut_and_age_change_no_value(drawn, chance, n_parts):
     events = [

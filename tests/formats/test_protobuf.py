@@ -17,6 +17,7 @@ from pipelines.events.rules import compile_rules
 from pipelines.events.verdicts import with_verdicts
 from pipelines.schemas import Contract
 from tests.events.builders import SUITE, an_event, kafka_records
+from tests.examples import examples
 from tests.formats.protobuf_events import a_file, encoded, in_base64, protobuf_value, with_map
 
 FILE = a_file()
@@ -235,7 +236,7 @@ IN_MS = a_file(event_time="int64")
 DECODER_IN_MS = ProtobufDecoder({7: of(IN_MS)})
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(300), deadline=None, suppress_health_check=list(HealthCheck))
 @given(EVENTS)
 def test_any_event_is_the_same_in_json(event):
     assert json.loads(DECODER_IN_MS.text(protobuf_value(7, IN_MS, event))) == event

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from pipelines.list_sections import RulesConfig
 from pipelines.lists.arrangement import Candidates, Wanted, arranged
+from tests.examples import examples
 
 NONE = -np.inf
 
@@ -109,7 +110,7 @@ def by_the_book(some: Candidates, n: int, diversity: float) -> list[int]:
     return out
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.data(), st.sampled_from([0.0, 0.25, 0.5, 1.0]))
 def test_it_is_maximal_marginal_relevance(data, diversity):
     n = data.draw(st.integers(1, 12))

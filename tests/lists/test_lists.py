@@ -10,6 +10,7 @@ from pipelines.lists.document import PublishedList
 from pipelines.lists.refresh import Pace
 from pipelines.lists.selection import top_n
 from pipelines.schemas import INTERACTION_CODES
+from tests.examples import examples
 
 some_scores = st.sampled_from([-2.5, -1.0, -0.0, 0.0, 1e-30, 0.5, 0.5000001, 3.0, 1e30])
 
@@ -21,7 +22,7 @@ def sorted_oracle(scores, n):
     return order[:, :n]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(arrays(np.float32, (3, 40), elements=some_scores.map(np.float32)), st.integers(1, 12))
 def test_the_best_are_found_in_order_and_ties_go_to_the_lower_column(scores, n):
     scores = scores + np.float32(0)  # no negative zeros

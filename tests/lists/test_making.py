@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pipelines.list_sections import BoostConfig, PinConfig, RulesConfig
 from pipelines.lists import making, pool
+from tests.examples import examples
 from tests.lists.shops import DAY_S, NOW_S, Shop, ToldRanker, User, a_ranker, asked, some_item
 
 NEW_MS = (NOW_S - DAY_S) * 1000
@@ -242,7 +243,7 @@ some_rules = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.data(), st.lists(some_user, min_size=1, max_size=3), some_rules)
 def test_no_list_breaks_a_rule(data, users, some):
     catalogue = data.draw(st.lists(some_catalogue_item, max_size=12, unique_by=lambda item: item.item_id))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pipelines.features.fold import Timeline
 from pipelines.features.profile import key_time_s
 from pipelines.models.learnable import capped_rows, sampled
+from tests.examples import examples
 from tests.models.builders import NOW_S, RING_SIZE, a_batch, a_config, a_timeline, learned, micro_batches, scores
 
 PER_BATCH, PER_HOUR = 8, 40
@@ -83,7 +84,7 @@ def ring_of(timeline: Timeline) -> Timeline:
     return replace(timeline, **{name: array[kept] for name, array in vars(timeline).items()})
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 60), st.integers(0, 60), st.sampled_from([1, 20, 90, 700, 3600])),
@@ -95,7 +96,7 @@ def test_a_replayed_micro_batch_chooses_the_rows_of_its_first_attempt(users):
     _assert_chosen_again(users, late=lambda _: 0)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20), st.just(90)), min_size=1, max_size=3), st.data())
 def test_a_replayed_micro_batch_chooses_the_same_rows_when_some_came_late(users, data):
     _assert_chosen_again(users, late=lambda n_known: data.draw(st.integers(0, n_known)))

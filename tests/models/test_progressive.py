@@ -17,6 +17,7 @@ from pipelines.models.progressive import (
     ranks_by_popularity,
     ranks_in_lists,
 )
+from tests.examples import examples
 from tests.models.builders import a_batch, a_config, learned, micro_batches
 
 N_ITEMS = 40
@@ -59,7 +60,7 @@ def test_the_figures_are_those_of_all_scores(kind, k):
     assert told.n > 30 and told.recall > 0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.lists(st.lists(st.integers(0, 3), min_size=12, max_size=12), min_size=1, max_size=5),
     st.integers(1, 14),

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis.specs.openapi.checks import negative_data_rejection
 
+from tests.examples import examples
 from tests.serving.builders import Shop, an_item
 
 pytestmark = pytest.mark.slow
@@ -28,7 +29,7 @@ schema = schemathesis.openapi.from_asgi("/openapi.json", SHOP.app)
 
 
 @schema.parametrize()
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 def test_the_service_does_what_its_openapi_document_says(case):
     """No 5xx, no undocumented status, no answer of another shape; and what fits the schema is taken.
 
@@ -37,7 +38,7 @@ def test_the_service_does_what_its_openapi_document_says(case):
     case.call_and_validate(excluded_checks=[negative_data_rejection])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     query=st.dictionaries(
         st.sampled_from(["n", "exclude", "category", "exclude_items", "context_item", "country", "details", "x"]),
@@ -54,7 +55,7 @@ def test_no_query_is_a_server_error(query, user, is_away):
     assert answer.status in (200, 400, 404)  # 404: an id with a line break is no path
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(query=st.binary(max_size=60).map(lambda raw: raw.decode("latin-1")), stored=st.binary(max_size=80))
 def test_no_bytes_are_a_server_error(query, stored):
     import asyncio
@@ -74,7 +75,7 @@ def test_no_bytes_are_a_server_error(query, stored):
     assert answer.status in (200, 400)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(body=st.binary(max_size=200))
 def test_no_body_is_a_server_error(body):
     assert SHOP.post("/v1/lists/batch", body).status in (200, 400)

@@ -12,6 +12,7 @@ from pipelines.events.adapters import ADAPTERS, PayloadError
 from pipelines.events.adapters.values import WELL_FORMED_ID
 from pipelines.schemas import CONTEXT, EVENT_JSON, EVENT_TYPES
 from tests.events.adapters.cases import CASES
+from tests.examples import examples
 
 pytestmark = pytest.mark.slow
 
@@ -82,7 +83,7 @@ def check_event(event: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("vendor", ADAPTERS)
 def test_any_json(vendor):
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=examples(300), deadline=None)
     @given(ANY_JSON)
     def run(payload: Any) -> None:
         check(vendor, payload)
@@ -92,7 +93,7 @@ def test_any_json(vendor):
 
 @pytest.mark.parametrize("vendor", ADAPTERS)
 def test_a_payload_in_which_anything_is_something_else(vendor):
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=examples(300), deadline=None)
     @given(damaged(vendor))
     def run(payload: Any) -> None:
         check(vendor, payload)
