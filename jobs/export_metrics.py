@@ -20,6 +20,7 @@ from typing import Any
 import click
 
 from jobs._files import write_whole
+from jobs._notices import notice
 from jobs._options import config_option
 from pipelines.config import Config
 from pipelines.http.server import Processes, is_loopback, listen, serve
@@ -47,7 +48,7 @@ def main(config: Config, host: str | None, port: int | None, textfile: Path | No
     listening = listen(host, port)
     who = "" if is_loopback(host) else f"; whoever reaches {host} reads every figure"
     address = f"http://{host}:{listening.getsockname()[1]}"
-    click.echo(f"metrics on {address}/metrics, a page on {address}/status{who}. Ctrl-C ends it.", err=True)
+    notice(f"metrics on {address}/metrics, a page on {address}/status{who}. Ctrl-C ends it.")
     serve(Processes(1, MAX_CONNECTIONS, STOP_SECONDS), listening, partial(app_of, url))
 
 
