@@ -45,21 +45,27 @@ class Sums:
 class BothStreams:
     """The streams over one topic, with tables, checkpoints and a Redis database of their own."""
 
-    def __init__(self, name: str, folder: Path, servers, topic: str, redis_db: int, **sections) -> None:
+    def __init__(
+        self, name: str, folder: Path, servers, topic: str, redis_db: int, *, records_a_batch: int = 200, **sections
+    ) -> None:
         home = folder / name
         home.mkdir()
         self.path = home / "config.yaml"
         values = {
             "lake_root": str(home / "lake"),
             "checkpoint_root": str(home / "checkpoints"),
-            "kafka": {"bootstrap_servers": servers.bootstrap_servers, "topic": topic, "max_offsets_per_trigger": 200},
+            "kafka": {
+                "bootstrap_servers": servers.bootstrap_servers,
+                "topic": topic,
+                "max_offsets_per_trigger": records_a_batch,
+            },
             "tracking": {"root": str(home / "mlflow")},
             "model": MODEL,
             "lists": {"refresh_weights": {"purchase": 1}},  # by number alone: what a truth of counts can tell
             "redis": {"url": servers.redis_url.replace("/0", f"/{redis_db}")},
             "validation": {
                 "trigger_seconds": 0,
-                "max_offsets_per_trigger": 1_000,
+                "max_offsets_per_trigger": 5 * records_a_batch,
                 "suite": str(PROJECT / "conf/expectations/clickstream.json"),
             },
             **sections,

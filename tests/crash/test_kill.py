@@ -65,6 +65,7 @@ def test_killed_and_restarted_jobs_end_as_uninterrupted_ones(servers, topic, tru
     for _ in range(2):
         reached = killed.kill_in_mid_stream(chance)
         assert all(0 < offset < n_records for offset in reached.values()), "the kill was not in mid-stream"
+    assert killed.kill_in_mid_stream(chance, "personalize")["personalize"] < n_records, "the kill was not in mid-stream"
     killed.finish()
 
     assert killed.table("events") == whole.table("events")

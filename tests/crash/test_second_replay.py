@@ -24,7 +24,7 @@ def send(path: Path, servers, topic: str) -> ReplaySummary:
 def test_a_second_replay_of_a_real_log_changes_nothing(servers, topic, tmp_path):
     if not LOG.exists():
         pytest.skip(f"NOT TESTED on real data: {LOG.name} is not at ../shared/data/rees46")
-    streams = BothStreams("real", tmp_path, servers, topic, redis_db=3)
+    streams = BothStreams("real", tmp_path, servers, topic, redis_db=3, records_a_batch=2_000)
     sent = send(LOG, servers, topic)
     streams.finish()
     first = [
