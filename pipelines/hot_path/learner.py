@@ -58,7 +58,7 @@ class OnlineLearner:
             None  # may become the good copy; examples learned when it was taken
         )
         self._refused: dict[str, str] = {}  # the version that could not be gone on from, and why
-        self._n_published = {"patch": 0, "whole": 0}
+        self._n_published = {"patch": 0, "whole": 0}  # of this micro-batch
         self._is_started = False
         self._last_step_s = now_s()
 
@@ -67,7 +67,7 @@ class OnlineLearner:
         if not self._is_started:
             lineage = batch.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId") or "batch"
             self._take_up(lineage, batch_id)
-        figures = _figures(reports)
+        figures, self._n_published = _figures(reports), {"patch": 0, "whole": 0}
         if batch_id > self._copy.batch_id:
             self._step(batch_id, _gradients(reports), figures)
         _tell(figures)
@@ -203,7 +203,7 @@ class OnlineLearner:
             "frozen_because": state.frozen_because,
             "times_frozen": state.n_freezes,
             "examples_per_task": state.examples_per_task,
-            "model_updates": dict(self._n_published),
+            "model_updates": self._n_published,
         }
 
 

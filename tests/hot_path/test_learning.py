@@ -90,6 +90,18 @@ def test_a_promoted_version_is_taken_once_and_learned_from(settings):
     assert from_bytes(CONFIG, learned).n_items > 0
 
 
+def test_of_each_micro_batch_one_update_of_the_model_is_told(settings):
+    registry, told = Registry(), []
+    learner = a_learner(settings.redis_url, CONFIG, champions=registry, on_batch=told.append)
+    run_stream(settings, learner, range(2))
+    registry.champion = Promoted("7", a_trained_model())
+    run_stream(settings, learner, range(2, 3))
+    run_stream(settings, learner, range(2, 3))  # again: nothing is published twice
+
+    updates = [(figures["model_updates"]["patch"], figures["model_updates"]["whole"]) for figures in told]
+    assert updates == [(1, 0), (1, 0), (0, 1), (0, 0)]
+
+
 def test_a_rollback_is_a_promotion_of_the_version_before(settings):
     registry = Registry(Promoted("1", a_trained_model()))
     learner = a_learner(settings.redis_url, CONFIG, champions=registry)
