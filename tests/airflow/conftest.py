@@ -24,6 +24,7 @@ else:  # before anything of Airflow is imported
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(PROJECT / ".liveshelf/airflow/logs"),
         "AIRFLOW_CONN_LIVESHELF_SPARK": '{"conn_type": "spark", "host": "local[2]"}',
     }
+    os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")  # as ../conftest.py, which is not read here
     sys.path.insert(0, str(DAGS))
 
 
@@ -35,3 +36,13 @@ def dags():
     bag = BundleDagBag(DAGS, bundle_path=DAGS, bundle_name="dags-folder")
     assert not bag.import_errors
     return bag.dags
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory) -> Path:
+    """A folder of Airflow whose database is migrated: made once, it is copied for each run."""
+    from tests.airflow.running import airflow
+
+    home = tmp_path_factory.mktemp("migrated")
+    assert airflow("db", "migrate", home=home).returncode == 0
+    return home

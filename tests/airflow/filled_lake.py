@@ -16,6 +16,7 @@ from pathlib import Path
 import yaml
 
 from pipelines.config import load_config
+from pipelines.local.class_archive import class_archive
 from pipelines.local.jars import spark_jars
 from pipelines.local.servers import EmbeddedServers, ensure_topic
 from pipelines.local.shop import Shop, ShopConfig
@@ -55,10 +56,16 @@ def write_config(folder: Path, servers: EmbeddedServers) -> Path:
 
 
 def write_spark_properties(folder: Path) -> None:
-    """The project's, with the jars that are on the disk instead of coordinates: nothing is looked up in a repository."""
+    """The project's, with the jars that are on the disk instead of coordinates: nothing is looked up in a repository.
+
+    They are on the driver's class path, so that its JVM can start from the class archive.
+    """
     lines = (PROJECT / "conf/spark-defaults.conf").read_text().splitlines()
-    jars = ",".join(str(jar) for jar in spark_jars())
-    lines = [f"spark.jars {jars}" if line.startswith("spark.jars.packages") else line for line in lines]
+    jars = ":".join(str(jar) for jar in spark_jars())
+    here = [f"spark.driver.extraClassPath {jars}"]
+    if archive := class_archive():
+        here.append(f'spark.driver.defaultJavaOptions "-XX:SharedArchiveFile={archive}"')
+    lines = [*here, *(line for line in lines if not line.startswith("spark.jars.packages"))]
     (folder / "spark.conf").write_text("\n".join([*lines, ""]))
 
 

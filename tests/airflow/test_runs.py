@@ -104,7 +104,7 @@ def watched(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def runs(lake, watched, tmp_path_factory) -> dict[str, Ended]:
+def runs(lake, watched, migrated, tmp_path_factory) -> dict[str, Ended]:
     home = tmp_path_factory.mktemp("airflow")
     environment = {
         "LIVESHELF_CONFIG": str(lake / "config.yaml"),
@@ -112,8 +112,6 @@ def runs(lake, watched, tmp_path_factory) -> dict[str, Ended]:
         "PYTHONPATH": str(watched),
         "WATCHED": str(watched / "seen"),
     }
-    migrated = home / "migrated"
-    airflow("db", "migrate", home=migrated, **environment)
     shutil.rmtree(LOGS, ignore_errors=True)
     LOGS.mkdir(parents=True)
 

@@ -28,13 +28,6 @@ done
 """
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory) -> Path:
-    home = tmp_path_factory.mktemp("migrated")
-    assert airflow("db", "migrate", home=home).returncode == 0
-    return home
-
-
 @pytest.fixture
 def home(migrated, tmp_path) -> Path:
     return new_home(tmp_path / "airflow", migrated)
