@@ -90,7 +90,9 @@ def _exporter(config: Config) -> OwnedProcess:
         with_running_redis(config).redis.url
     )  # it is a process of its own, and may hold a password
     clear_the_way(EXPORTER, HOME)
-    process = OwnedProcess(EXPORTER, HOME, free_port())
+    # the same port again where it can be: to Prometheus another port is another instance, and what the one before told last
+    # would count as told now for five minutes
+    process = OwnedProcess(EXPORTER, HOME, free_port(config.monitoring.port))
     command = [sys.executable, "-m", "jobs", EXPORTER, "--port", str(process.port)]
     process.start(command, lambda: _answers(f"127.0.0.1:{process.port}"), START_SECONDS)
     return process

@@ -23,13 +23,14 @@ STOP_SECONDS = 15.0
 LAST_LINES = 15
 
 
-def free_port() -> int:
-    """Return a loopback port that nobody listens on.
+def free_port(*wanted: int) -> int:
+    """Return a loopback port that nobody listens on: the first of `wanted` that is one, else any.
 
-    It is below the range that the system gives to outgoing connections: none of those takes it before the server does.
+    Any is below the range that the system gives to outgoing connections: none of those takes it before the server does.
     """
-    for port in random.sample(range(20_000, 32_000), 200):
+    for port in (*wanted, *random.sample(range(20_000, 32_000), 200)):
         with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that linger are nobody who listens
             probe.bind(("127.0.0.1", port))
             return port
     raise ServerError("no free port between 20000 and 32000 on 127.0.0.1: stop something that listens there")

@@ -1,5 +1,6 @@
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ import pytest
 import tenacity
 
 from pipelines.errors import ServerError
-from pipelines.local.processes import OwnedProcess, clear_the_way
+from pipelines.local.processes import OwnedProcess, clear_the_way, free_port
 from pipelines.local.records import ProcessId, Record, read_record, record_path, write_record
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -77,6 +78,14 @@ def becomes_true(condition: Callable[[], bool]) -> bool:
 
 def has_ended(process: psutil.Process) -> bool:
     return becomes_true(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_a_wanted_port_is_taken_where_nobody_listens_on_it() -> None:
+    wanted = free_port()
+    assert free_port(wanted) == wanted
+    with socket.create_server(("127.0.0.1", wanted)):
+        assert free_port(wanted) != wanted
+        assert free_port(wanted, other := free_port()) == other
 
 
 def test_a_process_that_ends_while_it_starts_is_an_error_with_the_end_of_its_log(tmp_path: Path) -> None:
