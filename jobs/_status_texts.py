@@ -54,7 +54,7 @@ def _plots(histories: Mapping[str, Sequence[Point]]) -> RenderableType:
 
 
 def _streams(overview: Overview) -> RenderableType:
-    if not overview.streams:
+    if not overview.streams and not overview.services:
         return Text("no stream has told of itself yet: start `liveshelf personalize` and `liveshelf validate_events`")
     table = _table("stream", "state", "sign of life", "last micro-batch", "behind Kafka", "rows")
     for stream, beat in overview.streams.items():
@@ -67,6 +67,8 @@ def _streams(overview: Overview) -> RenderableType:
             _number(beat.get("kafka_lag")),
             _number(beat.get("stream_rows")),
         )
+    for job, answers in overview.services.items():
+        table.add_row(job, Text(*(("answers", "green") if answers else ("silent", "red"))))
     return table
 
 

@@ -25,6 +25,7 @@ from jobs._options import config_option
 from pipelines.config import Config
 from pipelines.http.server import Processes, is_loopback, listen, serve
 from pipelines.local.addresses import with_running_redis
+from pipelines.monitoring.services import Services
 from pipelines.stores.connection import connect
 
 TIMEOUT_SECONDS = 2.0
@@ -49,15 +50,15 @@ def main(config: Config, host: str | None, port: int | None, textfile: Path | No
     who = "" if is_loopback(host) else f"; whoever reaches {host} reads every figure"
     address = f"http://{host}:{listening.getsockname()[1]}"
     notice(f"metrics on {address}/metrics, a page on {address}/status{who}. Ctrl-C ends it.")
-    serve(Processes(1, MAX_CONNECTIONS, STOP_SECONDS), listening, partial(app_of, url))
+    serve(Processes(1, MAX_CONNECTIONS, STOP_SECONDS), listening, partial(app_of, url, Services.of(config)))
 
 
-def app_of(url: str) -> Any:
+def app_of(url: str, services: Services) -> Any:
     """Make the ASGI application."""
     from pipelines.monitoring.app import make_app
     from pipelines.monitoring.scrape import Scrape
 
-    return make_app(Scrape(connect(url, timeout_seconds=TIMEOUT_SECONDS, retries=0)))
+    return make_app(Scrape(connect(url, timeout_seconds=TIMEOUT_SECONDS, retries=0)), services)
 
 
 def text_of(url: str) -> bytes:

@@ -27,6 +27,7 @@ from pipelines.config import Config
 from pipelines.local.addresses import with_running_redis
 from pipelines.monitoring.curves import histories_of
 from pipelines.monitoring.overview import Overview, troubles
+from pipelines.monitoring.services import Services
 from pipelines.stores.connection import connect
 
 TIMEOUT_SECONDS = 2.0
@@ -43,14 +44,15 @@ WRONG = 3
 def main(config: Config, is_once: bool, is_json: bool, every_seconds: float) -> None:
     client = connect(str(with_running_redis(config).redis.url), timeout_seconds=TIMEOUT_SECONDS, retries=0)
     console = Console()
+    services = Services.of(config)
     if is_json or is_once or not console.is_terminal:
-        _tell_once(client, console, is_json=is_json)
+        _tell_once(client, services, console, is_json=is_json)
     else:
-        _follow(client, console, every_seconds)
+        _follow(client, services, console, every_seconds)
 
 
-def _tell_once(client: Redis, console: Console, *, is_json: bool) -> None:
-    overview = Overview.read(client)
+def _tell_once(client: Redis, services: Services, console: Console, *, is_json: bool) -> None:
+    overview = Overview.read(client, services)
     wrong = troubles(overview)
     if is_json:
         click.echo(json.dumps({"troubles": wrong, **asdict(overview)}))
@@ -60,11 +62,11 @@ def _tell_once(client: Redis, console: Console, *, is_json: bool) -> None:
         sys.exit(WRONG)
 
 
-def _follow(client: Redis, console: Console, every_seconds: float) -> None:
+def _follow(client: Redis, services: Services, console: Console, every_seconds: float) -> None:
     try:
         with Live(console=console, screen=True, auto_refresh=False) as live:
             while True:
-                overview = Overview.read(client)
+                overview = Overview.read(client, services)
                 live.update(screen(overview, histories_of(client, overview, N_POINTS)), refresh=True)
                 time.sleep(every_seconds)
     except KeyboardInterrupt:

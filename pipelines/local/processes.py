@@ -30,7 +30,9 @@ def free_port(*wanted: int) -> int:
     """
     for port in (*wanted, *random.sample(range(20_000, 32_000), 200)):
         with socket.socket() as probe, suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that linger are nobody who listens
+            probe.setsockopt(
+                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+            )  # connections that linger are nobody who listens
             probe.bind(("127.0.0.1", port))
             return port
     raise ServerError("no free port between 20000 and 32000 on 127.0.0.1: stop something that listens there")

@@ -1,4 +1,4 @@
-"""What Redis says of the whole, at one look, and what of it is trouble."""
+"""What Redis and the services say of the whole, at one look, and what of it is trouble."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -9,6 +9,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from pipelines.monitoring.meanings import JOBS_THAT_END, OF_STREAM
+from pipelines.monitoring.services import Services
 from pipelines.monitoring.standing import unfiled_lists, waiting_users
 from pipelines.stores.heartbeat import HeartbeatStore
 from pipelines.stores.outcomes import Outcome, OutcomeStore
@@ -34,11 +35,13 @@ class Overview:
     waiting: Mapping[str, int] = field(default_factory=dict)  # users whose list is to be made again, by queue
     n_unfiled: int = 0  # published lists that are not in Delta yet
     memory_bytes: int = 0
+    services: Mapping[str, bool] = field(default_factory=dict)  # whether those answer that have answered before
 
     @classmethod
-    def read(cls, client: Redis) -> "Overview":
-        """Look at Redis."""
+    def read(cls, client: Redis, services: Services | None = None) -> "Overview":
+        """Look at Redis, and whether `services` answer."""
         now_ms, beats = time.time_ns() // 1_000_000, HeartbeatStore(client)
+        answers = services.look() if services else {}
         try:
             return cls(
                 now_ms,
@@ -48,9 +51,10 @@ class Overview:
                 waiting=waiting_users(client, now_ms),
                 n_unfiled=unfiled_lists(client),
                 memory_bytes=client.info("memory")["used_memory"],
+                services=answers,
             )
         except RedisError as error:
-            return cls(now_ms, problem=f"{type(error).__name__}: {error}")
+            return cls(now_ms, problem=f"{type(error).__name__}: {error}", services=answers)
 
     def silence_seconds(self, stream: str) -> float:
         """How long ago a stream gave its last sign of life."""
@@ -59,9 +63,10 @@ class Overview:
 
 def troubles(overview: Overview) -> list[str]:
     """What somebody should look at, the worst first; a line each."""
+    down = [f"{job} does not answer any more" for job, answers in overview.services.items() if not answers]
     if overview.problem:
-        return [f"Redis does not answer: {overview.problem}"]
-    return [*_of_streams(overview), *_of_serving(overview), *_of_model(overview), *_of_jobs(overview)]
+        return [f"Redis does not answer: {overview.problem}", *down]
+    return [*_of_streams(overview), *down, *_of_serving(overview), *_of_model(overview), *_of_jobs(overview)]
 
 
 def quarantined_share(beat: Beat) -> float:

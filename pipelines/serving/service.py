@@ -65,7 +65,7 @@ def make_app(
     impressions = (
         Impressions(world.producer, serving.max_pending_impressions, metrics) if world.producer is not None else None
     )
-    state_page = StatePage(world.state, metrics.lists_by_source) if world.state is not None else None
+    state_page = StatePage(world.state, served=metrics.lists_by_source) if world.state is not None else None
     maker = ListMaker(serving, lists, catalogue, parts, world.now_ms)
     running = partial(_running, serving, parts)
     return ListService(serving, Gate(serving, keys), maker, parts, impressions, state_page, running).app

@@ -59,6 +59,11 @@ def an_overview(**more) -> Overview:
             id="jobs",
         ),
         pytest.param(
+            an_overview(services={"collect_events": False, "serve_lists": True}),
+            ["collect_events does not answer any more"],
+            id="a-service-is-down",
+        ),
+        pytest.param(
             Overview(NOW_MS, problem="ConnectionError: refused"), ["Redis does not answer: ConnectionError: refused"],
             id="redis-away",
         ),
@@ -91,6 +96,7 @@ def test_the_screen_of_a_shop_at_work():
                 "evaluate_model": Outcome(NOW_MS, 60.0, 0, "", {"ndcg": {"champion": 0.25}}),
             },
             waiting={"due": 3, "renewal": 0},
+            services={"collect_events": True},
         ),
         histories={"personalize": [Point(1, {"lag_p50_ms": 100.0}), Point(2, {"lag_p50_ms": 210.0})]},
     )
@@ -98,6 +104,7 @@ def test_the_screen_of_a_shop_at_work():
     for part in (
         "all well", "made 1,234", "event to list p50 210 ms", "version 7", "NDCG before learning 0.123", "valid 990",
         "quarantined 10", "1.0%; [odd] rule 9, b 1", "waiting: 3 due", "train_model", "61 s", "running",
+        "collect_events", "answers",
         "event to list, ms 210 ▄█", "[odd] 0.05 of 0.2", "events 30 s of 10 min", "NDCG of later choices: champion 0.250",
     ):  # fmt: skip
         assert part in told, part

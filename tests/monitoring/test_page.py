@@ -51,13 +51,14 @@ def test_what_streams_lists_records_and_jobs_say_is_there():
             outcomes={"detect_drift": Outcome(NOW_MS - 7_200_000, 9.0, 3, "detect_drift: an alert\n  price: PSI 1.2")},
             serving=ServingMode("fallback", "a test"),
             waiting={"due": 12},
+            services={"collect_events": False, "serve_lists": True},
         ),
         {},
     )
 
     for part in (
         "1,234", "56,789", "3 min ago", "30 (3.0 %)", "0123456789ab<", "2 h ago", "has findings", "price: PSI 1.2",
-        "waiting: due",
+        "waiting: due", "collect_events does not answer any more", '<td class="bad">silent', '<td class="good">answers',
         "nobody gets a personal list: a test",
     ):  # fmt: skip
         assert part in told, part

@@ -84,7 +84,7 @@ def test_redis_is_not_asked_again_for_whoever_reloads_in_a_hurry(away):
 def test_the_page_shows_streams_and_answers_by_source(redis_client):
     HeartbeatStore(redis_client).beat("personalize", {"n_new": 4, "state": "running"})
 
-    html = StatePage(redis_client, lambda: {"segment": 7, "personal": 1_234}).html()
+    html = StatePage(redis_client, served=lambda: {"segment": 7, "personal": 1_234}).html()
 
     assert "<td>personalize</td>" in html
     assert html.index("answered: personal</dt><dd>1,234") < html.index("answered: segment</dt><dd>7")
