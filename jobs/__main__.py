@@ -84,7 +84,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "monitor": (
         "jobs.monitor",
-        "Watch the suite on this machine: Prometheus with the alert rules, and Alertmanager, until Ctrl-C.",
+        "Watch the suite on this machine: Prometheus with the alert rules, Alertmanager and Grafana, until Ctrl-C.",
     ),
     "serving": ("jobs.serving", "Whether personal lists are served at all: look, and switch for everybody, at once."),
     "show": ("jobs.show", "Show what is stored of a list, a profile, an item or an event, and how old it is."),
