@@ -11,6 +11,7 @@ from kafka.errors import KafkaError
 from pipelines.errors import ServerError
 from pipelines.local.java import java_executable
 from pipelines.local.processes import OwnedProcess, clear_the_way, free_port, last_lines
+from pipelines.logs.libraries import unheard
 
 NAME = "kafka"
 START_SECONDS = 60.0
@@ -92,9 +93,12 @@ def why_no_answer(bootstrap_servers: str, timeout_ms: int = 5_000) -> str | None
     """Return None when a broker is there, else what the client said."""
     addresses = [address.strip() for address in bootstrap_servers.split(",")]
     try:
-        with KafkaAdminClient(
-            bootstrap_servers=addresses, bootstrap_timeout_ms=timeout_ms, request_timeout_ms=timeout_ms
-        ) as admin:
+        with (
+            unheard("kafka"),
+            KafkaAdminClient(
+                bootstrap_servers=addresses, bootstrap_timeout_ms=timeout_ms, request_timeout_ms=timeout_ms
+            ) as admin,
+        ):
             return None if admin.describe_cluster()["brokers"] else "it knows no broker"
     except (KafkaError, OSError, ValueError) as error:
         return str(error) or type(error).__name__

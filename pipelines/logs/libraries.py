@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from pipelines.logs.log import log
 from pipelines.logs.reasons import short
@@ -53,3 +54,15 @@ class Libraries(logging.Handler):
         of_error = {} if error is None else {"error": error}
         level = logging.ERROR if record.levelno >= logging.ERROR else logging.WARNING
         log.log(level, "library_said", logger=record.name, message=message, times=times, **of_error)
+
+
+@contextmanager
+def unheard(library: str) -> Iterator[None]:
+    """No lines of a library about what is being found out anyway."""
+    logger = logging.getLogger(library)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -22,7 +22,10 @@ from pipelines.logs.log import log
 VARIABLE = "LIVESHELF_LOGS"  # format:level:job:format in the configuration
 JOB_VARIABLE = "LIVESHELF_JOB"  # for conf/log4j2-json.properties, which cannot take the other apart
 Format = Literal["console", "json"]
-_SILENT = ("py4j",)  # it logs what it then raises, and how a stream refuses a micro-batch when it stops
+_QUIET = {
+    "py4j": logging.CRITICAL,  # it logs what it then raises, and how a stream refuses a micro-batch when it stops
+    "kafka": logging.ERROR,  # it warns of each attempt to connect, and of what takes it a tenth of a second
+}
 _taken_up: list[str] = []  # what this process writes by, where it was told
 
 
@@ -104,8 +107,8 @@ def _take_in_libraries() -> None:
         root.removeHandler(handler)
     root.addHandler(Libraries())
     logging.captureWarnings(True)
-    for name in _SILENT:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    for name, level in _QUIET.items():
+        logging.getLogger(name).setLevel(level)
 
 
 def _say_what_ends_us(*, is_json: bool) -> None:

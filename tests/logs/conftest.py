@@ -21,7 +21,7 @@ def as_before() -> Iterator[None]:
     root = logging.getLogger()
     handlers, configured, hooks = root.handlers[:], structlog.get_config(), (sys.excepthook, threading.excepthook)
     variables = {name: os.environ.get(name) for name in (writing.VARIABLE, writing.JOB_VARIABLE)}
-    levels = {name: logging.getLogger(name).level for name in writing._SILENT}
+    levels = {name: logging.getLogger(name).level for name in writing._QUIET}
     yield
     root.handlers[:] = handlers
     logging.captureWarnings(False)

@@ -21,7 +21,7 @@ from rich.file_proxy import FileProxy
 from pipelines.errors import ConflictError, ServerError
 from pipelines.logs import writing
 from pipelines.logs.batches import carried, micro_batch, tell_batch
-from pipelines.logs.libraries import Libraries
+from pipelines.logs.libraries import Libraries, unheard
 from pipelines.logs.lines import Paced
 from pipelines.logs.log import log
 from pipelines.logs.reasons import masked, short, told
@@ -154,8 +154,9 @@ def test_what_is_said_is_no_longer_than_a_line_bears():
 
 
 def test_libraries_speak_in_the_same_lines(lines):
-    logging.getLogger("kafka.conn").warning("connecting to %s failed\nmore", "127.0.0.1:1")
-    logging.getLogger("kafka.conn").info("not said")
+    logging.getLogger("kafka.conn").error("connecting to %s failed\nmore", "127.0.0.1:1")
+    logging.getLogger("kafka.conn").warning("not said: it tries again")
+    logging.getLogger("uvicorn.error").info("not said")
     logging.getLogger("a.stranger").warning("it was %s", CANARY)
     try:
         raise ValueError(CANARY)
@@ -173,6 +174,15 @@ def test_libraries_speak_in_the_same_lines(lines):
     assert (said[2]["error"], said[2]["level"]) == ("ValueError", "error")
     assert "a warning" in said[3]["message"]
     assert CANARY not in json.dumps(said)
+
+
+def test_a_library_is_not_heard_about_what_is_being_found_out(lines):
+    logger = logging.getLogger("uvicorn")
+    with unheard("uvicorn"):
+        logger.error("away")
+    logger.error("still away")
+
+    assert [line["message"] for line in lines()] == ["still away"]
 
 
 def test_a_library_that_says_the_same_again_and_again_is_told_once_a_minute(lines):
