@@ -22,12 +22,15 @@ class Tally:
 
         Counts (`n_…`), microseconds (`…_us`) and counts by name (mappings) are summed since the start; `lag_ms` becomes the
         median and the 99th percentile of the last 5,000 lags, their sum since the start, and how many there were up to each of
-        LAG_BOUNDS_MS and beyond; anything else is passed on as it is.
+        LAG_BOUNDS_MS and beyond; of what was last by name (`last_…`) the newest of each name is kept; anything else is passed
+        on as it is.
         """
         passed_on = {}
         for name, value in figures.items():
             if name == "lag_ms":
                 self._add_lags(value)
+            elif name.startswith("last_"):
+                self._totals.setdefault(name, {}).update(value)
             elif isinstance(value, Mapping):
                 self._add_counts(name, value)
             elif name.startswith("n_") or name.endswith("_us"):

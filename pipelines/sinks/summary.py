@@ -37,15 +37,14 @@ class BatchSummary:
         return [(ranges[0][0], max(last for _, last in ranges))]
 
     def figures(self) -> dict[str, Any]:
-        """Give the part of it that is reported. `last_quarantined` is left out where there is none: the one before stays."""
-        examples = sorted(self.last_quarantined.items())
+        """Give the part of it that is reported."""
         return {
             "n_rows": self.n_rows,
             "n_valid": self.n_valid,
             "n_quarantined": self.n_quarantined,
             "quarantined_by_rule": dict(sorted(self.quarantined_by_rule.items())),
             "warned_by_rule": dict(sorted(self.warned_by_rule.items())),
-            **({"last_quarantined": examples} if examples else {}),
+            "last_quarantined": dict(sorted(self.last_quarantined.items())),
         }
 
 

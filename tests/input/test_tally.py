@@ -12,6 +12,14 @@ def test_counts_times_and_counts_by_name_add_up_and_the_rest_is_the_last():
     assert told == {"n_rows": 5, "write_us": 34, "by_rule": {"a": 1, "b": 3, "c": 5}, "batch_id": 8}
 
 
+def test_of_what_was_last_by_name_the_newest_of_each_name_stays():
+    tally = Tally()
+    tally.add({"last_quarantined": {"a": "1", "b": "2"}})
+    tally.add({"last_quarantined": {}})
+
+    assert tally.add({"last_quarantined": {"b": "3"}}) == {"last_quarantined": {"a": "1", "b": "3"}}
+
+
 def test_lags_are_kept_as_percentiles_as_a_sum_and_as_counts_up_to_a_bound():
     tally = Tally()
     tally.add({"lag_ms": [10, 50, 51, 400_000]})

@@ -86,10 +86,10 @@ def test_valid_and_broken_rows_go_to_their_tables(lake):
         "n_quarantined": 2,
         "quarantined_by_rule": {"price_in_range": 1, "record_parseable": 1, "user_present": 1},
         "warned_by_rule": {"event_not_late": 1},
-        "last_quarantined": [("price_in_range", "s"), ("record_parseable", "r"), ("user_present", "s")],
+        "last_quarantined": {"price_in_range": "s", "record_parseable": "r", "user_present": "s"},
         "n_known_already": 0,
     }
-    assert "last_quarantined" not in lake.write(a_valid("b", 3))  # the one before stays
+    assert lake.write(a_valid("b", 3))["last_quarantined"] == {}
     assert lake.shown == [(0, 3), (0, 1)]
 
 
