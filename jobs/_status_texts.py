@@ -18,7 +18,7 @@ from pipelines.monitoring.words import lasted, rounded
 from pipelines.stores.history import Point
 
 ENDED = {0: "well", 1: "failed", 3: "has findings"}
-STYLES = {"running": "green", "failed": "red", "stopped": "dim"}
+STYLES = {"running": "green", "failed": "red", "silent": "red", "stopped": "dim"}
 
 
 def screen(overview: Overview, histories: Mapping[str, Sequence[Point]]) -> RenderableType:
@@ -58,7 +58,7 @@ def _streams(overview: Overview) -> RenderableType:
         return Text("no stream has told of itself yet: start `liveshelf personalize` and `liveshelf validate_events`")
     table = _table("stream", "state", "sign of life", "last micro-batch", "behind Kafka", "rows")
     for stream, beat in overview.streams.items():
-        state = str(beat.get("state", ""))
+        state = "silent" if overview.is_silent(stream) else str(beat.get("state", ""))
         table.add_row(
             stream,
             Text(state, style=STYLES.get(state, "")),

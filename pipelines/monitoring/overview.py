@@ -60,6 +60,11 @@ class Overview:
         """How long ago a stream gave its last sign of life."""
         return (self.as_of_ms - int(self.streams[stream]["as_of_ms"])) / 1000
 
+    def is_silent(self, stream: str) -> bool:
+        """Whether it has died without a word: it ought to say that it lives, and does not."""
+        has_ended = self.streams[stream].get("state") in ("stopped", "failed")
+        return not has_ended and self.silence_seconds(stream) > SILENT_SECONDS
+
 
 def troubles(overview: Overview) -> list[str]:
     """What somebody should look at, the worst first; a line each."""
@@ -78,11 +83,10 @@ def quarantined_share(beat: Beat) -> float:
 
 def _of_streams(overview: Overview) -> Iterator[str]:
     for stream, beat in overview.streams.items():
-        silence = overview.silence_seconds(stream)
         if beat.get("state") == "failed":
             yield f"{stream} ended with an error"
-        elif beat.get("state") != "stopped" and silence > SILENT_SECONDS:
-            yield f"{stream} has given no sign of life for {silence:,.0f} s"
+        elif overview.is_silent(stream):
+            yield f"{stream} has given no sign of life for {overview.silence_seconds(stream):,.0f} s"
     for stream, beat in overview.streams.items():
         if (beat.get("kafka_lag") or 0) > FAR_BEHIND_RECORDS:
             yield f"{stream} is {beat['kafka_lag']:,} records behind Kafka"

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from pipelines.monitoring.curves import curves
 from pipelines.monitoring.limits import LIMIT_AT_PERCENT, ages_of, drift_of, ndcg_of
-from pipelines.monitoring.overview import FOUND, SILENT_SECONDS, Overview, quarantined_share, troubles
+from pipelines.monitoring.overview import FOUND, Overview, quarantined_share, troubles
 from pipelines.monitoring.sparkline import sparkline
 from pipelines.monitoring.words import lasted, rounded
 from pipelines.stores.history import Point
@@ -46,7 +46,6 @@ def page(overview: Overview, histories: Mapping[str, Sequence[Point]], served: M
         ndcg=ndcg_of(overview.outcomes),
         limit_at=LIMIT_AT_PERCENT,
         served=dict(sorted((served or {}).items(), key=lambda source: -source[1])),
-        silent_ms=SILENT_SECONDS * 1000,
         found=FOUND,
         refresh_seconds=REFRESH_SECONDS,
     )
@@ -54,7 +53,7 @@ def page(overview: Overview, histories: Mapping[str, Sequence[Point]], served: M
 
 def worst_rules(filing: Mapping[str, Any]) -> list[tuple[str, int, str]]:
     """(Rule, records that broke it, id of the newest of them), the most broken first."""
-    example = dict(filing.get("last_quarantined", ()))
+    example = dict(filing.get("last_quarantined", {}))
     by_rule = sorted(filing.get("quarantined_by_rule", {}).items(), key=lambda rule: (-rule[1], rule[0]))
     return [(rule, n, example.get(rule, "")) for rule, n in by_rule[:WORST_RULES]]
 

@@ -42,7 +42,7 @@ def test_what_streams_lists_records_and_jobs_say_is_there():
         n_valid=970,
         n_quarantined=30,
         quarantined_by_rule={"a": 20, "b": 10},
-        last_quarantined=[["a", "0123456789abcdef"]],
+        last_quarantined={"a": "0123456789abcdef"},
     )
     hot = beat(kafka_lag=1_234, n_lists=56_789, model_version="7", batch_as_of_ms=NOW_MS - 180_000)
     told = page(
@@ -62,6 +62,19 @@ def test_what_streams_lists_records_and_jobs_say_is_there():
         "nobody gets a personal list: a test",
     ):  # fmt: skip
         assert part in told, part
+
+
+@pytest.mark.parametrize(
+    ("beaten", "said"),
+    [
+        (beat(4_000), '<td class="bad">silent</td>'),
+        (beat(4_000, state="failed"), '<td class="bad">failed</td>'),
+        (beat(4_000, state="stopped"), '<td class="">stopped</td>'),
+        (beat(), '<td class="good">running</td>'),
+    ],
+)
+def test_a_stream_that_died_without_a_word_is_not_called_running(beaten, said):
+    assert said in page(an_overview(streams={"personalize": beaten}), {})
 
 
 def test_what_others_wrote_is_text_and_no_markup():
@@ -134,7 +147,7 @@ def test_figures_beside_limits_come_nearest_to_their_limit_first():
 def test_the_most_broken_rules_come_first_each_with_an_example():
     filing = {
         "quarantined_by_rule": {"a": 1, "b": 9, "c": 9, "d": 2, "e": 3, "f": 4},
-        "last_quarantined": [["c", "id-c"]],
+        "last_quarantined": {"c": "id-c"},
     }
 
     assert worst_rules(filing) == [("b", 9, ""), ("c", 9, "id-c"), ("f", 4, ""), ("e", 3, ""), ("d", 2, "")]
