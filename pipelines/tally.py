@@ -29,7 +29,7 @@ class Tally:
         for name, value in figures.items():
             if name == "lag_ms":
                 self._add_lags(value)
-            elif name.startswith("last_"):
+            elif name.startswith("last_") and isinstance(value, Mapping):
                 self._totals.setdefault(name, {}).update(value)
             elif isinstance(value, Mapping):
                 self._add_counts(name, value)

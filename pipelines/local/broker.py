@@ -43,11 +43,12 @@ def start_broker(home: Path, jars: list[Path], max_record_bytes: int) -> OwnedPr
     java += ["-cp", ":".join(str(jar) for jar in jars)]
     if not (folder / "data" / "meta.properties").exists():
         _format(java, settings, process.log)
-    process.start(
-        [*java, "kafka.Kafka", str(settings)],
-        lambda: why_no_answer(broker_address(process.port)) is None,
-        START_SECONDS,
-    )
+    with unheard("kafka"):  # its client's threads, too, while nobody answers yet
+        process.start(
+            [*java, "kafka.Kafka", str(settings)],
+            lambda: why_no_answer(broker_address(process.port)) is None,
+            START_SECONDS,
+        )
     return process
 
 

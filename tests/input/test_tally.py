@@ -17,7 +17,9 @@ def test_of_what_was_last_by_name_the_newest_of_each_name_stays():
     tally.add({"last_quarantined": {"a": "1", "b": "2"}})
     tally.add({"last_quarantined": {}})
 
-    assert tally.add({"last_quarantined": {"b": "3"}}) == {"last_quarantined": {"a": "1", "b": "3"}}
+    told = tally.add({"last_quarantined": {"b": "3"}, "last_verdict": "well"})
+
+    assert told == {"last_quarantined": {"a": "1", "b": "3"}, "last_verdict": "well"}
 
 
 def test_lags_are_kept_as_percentiles_as_a_sum_and_as_counts_up_to_a_bound():
