@@ -38,8 +38,8 @@ class Parts:
 
 # Why an answer is what it is. Asked for: nobody's own list was.
 OWN, ASKED_FOR, UNKNOWN, AWAY = "own", "asked_for", "no_list", "redis_away"
-SWITCHED_OFF, TOO_OLD, LEFT_OUT = "switched_off", "too_old", "all_left_out"
-REASONS = (OWN, ASKED_FOR, UNKNOWN, AWAY, SWITCHED_OFF, TOO_OLD, LEFT_OUT)
+SWITCHED_OFF, TOO_OLD, LEFT_OUT, FAILED = "switched_off", "too_old", "all_left_out", "failed"
+REASONS = (OWN, ASKED_FOR, UNKNOWN, AWAY, SWITCHED_OFF, TOO_OLD, LEFT_OUT, FAILED)
 
 
 @dataclass
@@ -112,8 +112,9 @@ class ListMaker:
         return started.answer
 
     def from_file(self, query: ListQuery) -> Answer:
-        """An answer that needs nothing but memory."""
+        """An answer that needs nothing but memory, where making another has failed."""
         started = self._empty("", query)
+        started.reason = FAILED
         self._add(started, self._parts.static_file.of([ALL]))
         self._count(started)
         return started.answer

@@ -393,3 +393,16 @@ def test_the_page_of_routes_needs_no_file_from_elsewhere_and_tells_all(shop):
         "/metrics",
         "/status",
     }
+
+
+def test_an_answer_that_fails_unforeseen_comes_from_the_file_and_is_counted_as_failed(shop, monkeypatch):
+    shop.static_file.write_text(json.dumps({"items": ["of-file"]}))
+    start_and_end(shop)  # reads the file
+
+    async def fail(*_args, **_more):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("pipelines.serving.lists.ListMaker.list_for", fail)
+
+    assert shop.list().items == ["of-file"]
+    assert 'liveshelf_serving_lists_total{reason="failed",source="static"} 1.0' in shop.get("/metrics").body.decode()
