@@ -12,7 +12,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from pipelines.config import Config
-from pipelines.errors import AlertError, LiveshelfError, ServerError
+from pipelines.errors import AlertError, ConsistencyError, LiveshelfError, ServerError
 from pipelines.local.addresses import with_running_redis
 from pipelines.logs.log import log
 from pipelines.stores.connection import connect
@@ -75,7 +75,7 @@ def _ms_since(began: float) -> int:
 @contextmanager
 def telling_outcome(config: Config, job: str) -> Iterator[None]:
     """Tell how what is done inside ends. Nobody to tell is no trouble: a job needs no Redis for this."""
-    began, exit_code, said = time.monotonic(), 1, ""
+    began, exit_code, said, is_told = time.monotonic(), 1, "", True
     figures: dict[str, Mapping[str, float | None]] = {}
     of_run = _FIGURES.set(figures)
     try:
@@ -83,13 +83,27 @@ def telling_outcome(config: Config, job: str) -> Iterator[None]:
         exit_code = 0
     except Exception as error:
         exit_code = error.exit_code if isinstance(error, LiveshelfError) else 1
-        said = (str(error) or type(error).__name__)[:MAX_SAID_CHARACTERS]
+        said = _said(error)
+        raise
+    except KeyboardInterrupt:
+        is_told = False  # whoever ended it knows
         raise
     finally:
         _FIGURES.reset(of_run)
-        seconds, found = round(time.monotonic() - began, 3), bounded(figures)
-        with suppress(ServerError, RedisError):
-            url = str(with_running_redis(config).redis.url)
-            client = connect(url, timeout_seconds=TIMEOUT_SECONDS, retries=0)
-            OutcomeStore(client).tell(job, Outcome(time.time_ns() // 1_000_000, seconds, exit_code, said, found))
-            HistoryStore(client).note_run(job, found)
+        if is_told:
+            seconds = round(time.monotonic() - began, 3)
+            _tell(config, job, Outcome(time.time_ns() // 1_000_000, seconds, exit_code, said, bounded(figures)))
+
+
+def _tell(config: Config, job: str, outcome: Outcome) -> None:
+    with suppress(ServerError, RedisError):
+        url = str(with_running_redis(config).redis.url)
+        client = connect(url, timeout_seconds=TIMEOUT_SECONDS, retries=0)
+        OutcomeStore(client).tell(job, outcome)
+        HistoryStore(client).note_run(job, outcome.figures)
+
+
+def _said(error: Exception) -> str:
+    """What pages and terminals may show: not which users' profiles are wrong."""
+    text = str(error) or type(error).__name__
+    return (text.splitlines()[0] if isinstance(error, ConsistencyError) else text)[:MAX_SAID_CHARACTERS]

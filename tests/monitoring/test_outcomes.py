@@ -9,11 +9,18 @@ from click.testing import CliRunner
 from jobs._options import config_option
 from jobs._outcomes import tell_figures, tells_outcome
 from jobs._watching import Findings, as_of_option, telling_options
-from pipelines.errors import InputError
+from pipelines.errors import ConsistencyError, InputError
 from pipelines.local.processes import free_port
 from pipelines.stores.history import HistoryStore
 from pipelines.stores.keys import history_key, outcome_key
 from pipelines.stores.outcomes import Outcome, OutcomeStore
+
+FAULTS = {
+    "known": InputError("a known fault"),
+    "unknown": ZeroDivisionError(),
+    "of-users": ConsistencyError("they differ:\n  user-00001: one click too few"),
+    "interrupted": KeyboardInterrupt(),
+}
 
 
 @click.command()
@@ -23,10 +30,10 @@ from pipelines.stores.outcomes import Outcome, OutcomeStore
 @telling_options
 @click.option("--find", "alerts", multiple=True)
 @click.option("--dry-run", "is_dry_run", is_flag=True)
-@click.option("--fail", type=click.Choice(["known", "unknown"]))
+@click.option("--fail", type=click.Choice(list(FAULTS)))
 def look(config, as_of, telling, alerts, is_dry_run, fail):
     if fail:
-        raise InputError("a known fault") if fail == "known" else ZeroDivisionError
+        raise FAULTS[fail]
     tell_figures({"events": {"learned": 7}})
     telling.conclude(Findings("look", as_of, alerts, told={"age_seconds": {"events": 12, "lists": None}}), lambda: None)
 
@@ -39,6 +46,7 @@ def look(config, as_of, telling, alerts, is_dry_run, fail):
         pytest.param(["--find", "it", "--exit-zero"], 0, 3, "look: an alert\n  it", id="findings-that-fail-nobody"),
         pytest.param(["--fail", "known"], 1, 1, "a known fault", id="could-not-look"),
         pytest.param(["--fail", "unknown"], 1, 1, "ZeroDivisionError", id="a-fault-of-ours"),
+        pytest.param(["--fail", "of-users"], 1, 1, "they differ:", id="what-names-users"),
     ],
 )
 def test_however_a_job_ends_that_is_told(redis_url, redis_client, monkeypatch, arguments, exit_code, outcome, said):
@@ -51,6 +59,14 @@ def test_however_a_job_ends_that_is_told(redis_url, redis_client, monkeypatch, a
     assert told["look"].said == said
     assert told["look"].ended_ms > 1_700_000_000_000 and told["look"].seconds >= 0
     assert redis_client.ttl("outcome:look") > 30 * 24 * 3600
+
+
+def test_a_run_that_somebody_interrupted_leaves_the_outcome_before_it(redis_url, redis_client, monkeypatch):
+    monkeypatch.setenv("REDIS_URL", redis_url)
+
+    assert CliRunner().invoke(look, ["--fail", "interrupted"]).exit_code == 1
+
+    assert OutcomeStore(redis_client).read(["look"]) == {}
 
 
 @pytest.mark.parametrize("arguments", [["--dry-run"], ["--as-of", "2026-01-01"]], ids=["trial", "past"])
