@@ -61,10 +61,10 @@ def curves(histories: Mapping[str, Sequence[Point]]) -> list[Curve]:
 
 
 def histories_of(client: Redis, overview: Overview, n_newest: int | None = None) -> dict[str, list[Point]]:
-    """The points of all that the overview has, by job; none while Redis is away."""
+    """The points of all that has a plot, by job; none while Redis is away."""
     store = HistoryStore(client)
     try:
-        jobs = () if overview.problem else (*overview.streams, *overview.outcomes)
+        jobs = {plotted.job for plotted in CURVES} & {*overview.streams, *overview.outcomes}
         return {job: store.read(job, n_newest) for job in jobs}
     except RedisError:  # it has just gone: what is shown does without curves
         return {}
