@@ -13,11 +13,13 @@ from jobs._ages import age, utc
 from pipelines.monitoring.curves import curves
 from pipelines.monitoring.limits import Limited, ages_of, drift_of, ndcg_of
 from pipelines.monitoring.overview import Overview, quarantined_share, troubles
+from pipelines.monitoring.page import worst_rules
 from pipelines.monitoring.sparkline import letters
 from pipelines.monitoring.words import lasted, rounded
 from pipelines.stores.history import Point
 
 ENDED = {0: "well", 1: "failed", 3: "has findings"}
+MOST_RULES = 3
 STYLES = {"running": "green", "failed": "red", "silent": "red", "stopped": "dim"}
 
 
@@ -121,8 +123,8 @@ def _model(hot: Mapping[str, Any]) -> list[str]:
 def _records(filing: Mapping[str, Any]) -> list[str]:
     if "n_valid" not in filing:
         return []
-    rules = sorted(filing.get("quarantined_by_rule", {}).items(), key=lambda rule: -rule[1])[:3]
-    worst = ", ".join(f"{escape(name)} {n:,}" for name, n in rules)
+    rules = worst_rules(filing)[:MOST_RULES]
+    worst = ", ".join(f"{escape(name)} {n:,}{f' such as {newest[:12]}' if newest else ''}" for name, n, newest in rules)
     return [
         *_told(filing, {"n_valid": "valid {:,}", "n_quarantined": "quarantined {:,}"}),
         f"({quarantined_share(filing):.1%}{'; ' + worst if worst else ''})",

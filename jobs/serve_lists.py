@@ -73,6 +73,7 @@ def main(config: Config, **given: Any) -> None:
 
 def app_of_worker(config: Config, keys: Keys) -> Any:
     """Make the ASGI application; called in each worker."""
+    from pipelines.monitoring.services import Services
     from pipelines.serving.contact import Contact
     from pipelines.serving.service import World, make_app
     from pipelines.serving.similar import SimilarItems
@@ -91,6 +92,7 @@ def app_of_worker(config: Config, keys: Keys) -> Any:
         similar if serving.similar else None,
         _producer(config) if serving.log_impressions else None,
         client if has_status_page(serving) else None,
+        Services.of(config),
     )
     app = make_app(serving, config.lists, config.catalogue, keys, world)
     gc.collect()

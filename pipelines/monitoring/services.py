@@ -8,7 +8,7 @@ import requests
 from pipelines.config import Config
 
 TIMEOUT_SECONDS = 0.5
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 @dataclass
@@ -32,7 +32,11 @@ class Services:
 
 
 def _answers(host: str, port: int) -> bool:
-    try:
-        return requests.get(f"http://{EVERYWHERE.get(host, host)}:{port}/healthz", timeout=TIMEOUT_SECONDS).ok
-    except requests.RequestException:
-        return False
+    host = EVERYWHERE.get(host, host)
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    with requests.Session() as session:
+        session.trust_env = False  # no proxy stands between this machine and itself
+        try:
+            return session.get(f"http://{address}/healthz", timeout=TIMEOUT_SECONDS).ok
+        except requests.RequestException:
+            return False

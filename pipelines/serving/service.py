@@ -11,6 +11,7 @@ from redis import Redis
 
 from pipelines.http.keys import Keys
 from pipelines.list_sections import CatalogueConfig, ListsConfig, ServingConfig
+from pipelines.monitoring.services import Services
 from pipelines.monitoring.state_page import StatePage
 from pipelines.serving.app import ListService
 from pipelines.serving.asking import Asking, Due
@@ -42,6 +43,7 @@ class World:
     similar: SimilarItems | None = None
     producer: Producer | None = None  # None: impressions are not logged
     state: Redis | None = None  # what the page of the state is read from; None: there is none
+    services: Services | None = None  # whom that page asks whether they answer
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
 
 
@@ -65,7 +67,7 @@ def make_app(
     impressions = (
         Impressions(world.producer, serving.max_pending_impressions, metrics) if world.producer is not None else None
     )
-    state_page = StatePage(world.state, served=metrics.lists_by_source) if world.state is not None else None
+    state_page = StatePage(world.state, world.services, metrics.lists_by_source) if world.state is not None else None
     maker = ListMaker(serving, lists, catalogue, parts, world.now_ms)
     running = partial(_running, serving, parts)
     return ListService(serving, Gate(serving, keys), maker, parts, impressions, state_page, running).app

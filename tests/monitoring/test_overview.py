@@ -83,7 +83,13 @@ def test_the_screen_of_a_shop_at_work():
     hot = beat(batch_as_of_ms=NOW_MS, n_lists=1_234, n_swept_lists=5, lag_p50_ms=210.4, lag_p99_ms=900.0,
                model_version="7", model_items=500, progressive_ndcg=0.1234, progressive_ndcg_of_popularity=0.1,
                kafka_lag=12)  # fmt: skip
-    filing = beat(n_valid=990, n_quarantined=10, quarantined_by_rule={"[odd] rule": 9, "b": 1}, n_known_already=20)
+    filing = beat(
+        n_valid=990,
+        n_quarantined=10,
+        quarantined_by_rule={"[odd] rule": 9, "b": 1},
+        n_known_already=20,
+        last_quarantined={"b": "0123456789abcdef"},
+    )
     told = drawn(
         an_overview(
             streams={"validate_events": filing, "personalize": hot},
@@ -103,7 +109,7 @@ def test_the_screen_of_a_shop_at_work():
 
     for part in (
         "all well", "made 1,234", "event to list p50 210 ms", "version 7", "NDCG before learning 0.123", "valid 990",
-        "quarantined 10", "1.0%; [odd] rule 9, b 1", "waiting: 3 due", "train_model", "61 s", "running",
+        "quarantined 10", "1.0%; [odd] rule 9, b 1 such as 0123456789ab", "waiting: 3 due", "train_model", "61 s", "running",
         "collect_events", "answers",
         "event to list, ms 210 ▄█", "[odd] 0.05 of 0.2", "events 30 s of 10 min", "NDCG of later choices: champion 0.250",
     ):  # fmt: skip
