@@ -24,11 +24,11 @@ LAST_LINES = 15
 
 
 def free_port(*wanted: int) -> int:
-    """Return a loopback port that nobody listens on: the first of `wanted` that is one, else any.
+    """Return a loopback port that nobody listens on: the first of `wanted` that is one (0 is none), else any.
 
     Any is below the range that the system gives to outgoing connections: none of those takes it before the server does.
     """
-    for port in (*wanted, *random.sample(range(20_000, 32_000), 200)):
+    for port in (*filter(None, wanted), *random.sample(range(20_000, 32_000), 200)):
         with socket.socket() as probe, suppress(OSError):
             probe.setsockopt(
                 socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
