@@ -1,5 +1,7 @@
 """What a command tells people beside its results: where it listens, what it waits for, why it refused. On stderr."""
 
+import sys
+
 import click
 
 from pipelines.errors import LiveshelfError
@@ -16,8 +18,8 @@ def notice(text: str, color: str | None = None) -> None:
 
 
 def refusal(error: LiveshelfError) -> None:
-    """Tell why the command refused."""
+    """Tell why the command refused: people the text, a log only what names nobody."""
     if is_all_json():
         log.error("refused", exit_code=error.ends_with, error=error)
-    else:
+    if not is_all_json() or sys.stderr.isatty():
         click.secho(f"liveshelf: {error}", err=True, fg="red")

@@ -90,7 +90,7 @@ class ServingSwitch:
         if not store.exchange(read, asdict(decision.watch), mode):
             return None
         if mode is not None:
-            log.warning("serving_changed", mode=mode.mode, by=mode.by, reason=mode.reason)
+            log.warning("serving_changed", mode=mode.mode)
         return Served(mode or read.mode, is_changed=mode is not None, note=decision.note)
 
     def _serving(self, read: Remembered) -> Serving:

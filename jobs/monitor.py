@@ -26,6 +26,7 @@ import requests
 import yaml
 
 from jobs._alert_lines import AlertLines
+from jobs._notices import notice
 from jobs._options import config_option
 from pipelines.config import Config
 from pipelines.errors import ServerError
@@ -75,13 +76,13 @@ def _running(config: Config, webhook: str | None, scrape_seconds: float) -> Iter
         if is_installed(ALERTMANAGER):
             alertmanager = keep("Alertmanager", start_alertmanager(HOME, _alertmanager_config(webhook)))
         else:
-            click.echo("no Alertmanager: alerts show in Prometheus alone", err=True)
+            notice("no Alertmanager: alerts show here and in Prometheus alone")
         prometheus = keep("Prometheus", start_prometheus(HOME, targets, RULES, alertmanager, scrape_seconds), "/alerts")
         if grafana.is_installed():
             started = grafana.start_grafana(HOME, prometheus, DASHBOARDS, PROVISIONING, scrape_seconds)
             keep("Grafana", started, "/dashboards")
         else:
-            click.echo("no Grafana: import conf/monitoring/grafana into yours", err=True)
+            notice("no Grafana: import conf/monitoring/grafana into yours")
         yield servers
 
 

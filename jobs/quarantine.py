@@ -17,6 +17,7 @@ from datetime import datetime, timedelta, timezone
 import click
 
 from jobs._fix import load_fix
+from jobs._notices import notice
 from jobs._options import config_option
 from jobs._quarantine_texts import print_counts, print_record, print_rows, print_second_look
 from jobs._resending import Resending
@@ -123,11 +124,11 @@ def _tell_unfinished(n_sent: int, n_kept_back: int) -> None:
     if n_sent:
         click.echo(f"an earlier run had planned {n_sent:,} records and was interrupted: they are sent now")
     if n_kept_back:
-        click.secho(
+        notice(
             f"{n_kept_back:,} records that an earlier run had planned are kept back: today's rules refuse them. They are "
             "sent when a suite accepts them again",
-            err=True, fg="yellow",
-        )  # fmt: skip
+            "yellow",
+        )
 
 
 def _now() -> datetime:

@@ -109,7 +109,7 @@ EVENTS: dict[str, dict[str, Event]] = {
         "redis_away": Event("warning", "Redis does not answer: lists come from memory, then from the file", _ERROR),
         "redis_back": Event("info", "it answers again", ("lasted_s",)),
         "serving_changed": Event(
-            "warning", "lists are served otherwise from now on: personal or fallback", ("mode", "by", "reason")
+            "warning", "lists are served otherwise from now on: personal or fallback; `liveshelf serving` says why", ("mode",)
         ),
         "answers_failed": Event(
             "warning", "lists that could not be made: the file stood in", ("by_error", "interval_s", *_ERROR)

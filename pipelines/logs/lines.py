@@ -15,6 +15,7 @@ from pipelines.logs.reasons import masked, told
 FIRST = ("at", "level", "event", "job", "stream", "batch_id")
 CONSOLE_SECONDS = 2.0  # in a terminal, lines of micro-batches come no closer than this
 EVENT_WIDTH = 20
+_ENDINGS = ("stream_stopped", "stream_failed")
 
 
 class Stderr:
@@ -91,6 +92,8 @@ class Paced:
         self._held: dict[str, dict[str, Any]] = {}
 
     def __call__(self, _logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
+        if line.get("event") in _ENDINGS and (rest := self._held.pop(str(line.get("stream")), None)):
+            line["not_told_yet"] = ", ".join(f"{n} {name}" for name, n in rest.items())
         if line.get("event") != "batch_done":
             return line
         stream, now_s = str(line.get("stream")), self._clock()

@@ -24,10 +24,6 @@ class Trouble:
         self._n = 0
         self._began_s = self._remind_at_s = 0.0
 
-    @property
-    def is_there(self) -> bool:
-        return self._n > 0
-
     def failed(self, error: BaseException | None = None, **about: Any) -> None:
         """It failed. `about` and the error are told where a line is written."""
         now_s = self._clock()

@@ -61,7 +61,7 @@ class Reader:
     async def _took(self, version: bytes | None, mode: bytes | None) -> None:
         before, self.mode = self.mode, ServingMode.from_bytes(mode)
         if self.mode.mode != before.mode:
-            log.warning("serving_changed", mode=self.mode.mode, by=self.mode.by, reason=self.mode.reason)
+            log.warning("serving_changed", mode=self.mode.mode)
         if version != self._following.copy.version and not await self._following.reach(version):
             self._metrics.behind.inc()
 

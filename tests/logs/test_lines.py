@@ -240,6 +240,11 @@ def test_in_a_terminal_the_micro_batches_of_a_busy_stream_are_added_up():
 
     assert [(line["batches"], line["rows"]) for line in out] == [(1, 1), (3, 14), (1, 16)]
     assert "batches" not in paced(None, "info", {"event": "job_started"})
+    with suppress(structlog.DropEvent):
+        paced(None, "info", {"event": "batch_done", "stream": "s", "rows": 32})
+    ended = paced(None, "info", {"event": "stream_stopped", "stream": "s"})
+    assert ended["not_told_yet"] == "1 batches, 32 rows"
+    assert "not_told_yet" not in paced(None, "info", {"event": "stream_stopped", "stream": "s"})
 
 
 @pytest.mark.parametrize("wanted", ["auto", "console"])
