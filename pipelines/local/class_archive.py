@@ -1,4 +1,4 @@
-"""An archive of the classes that a job's JVM loads, so that a job starts with half the work (class data sharing).
+"""An archive of the classes that a job's JVM loads, so that a job starts with a third less work (class data sharing).
 
 Java itself compares the archive with its own version and with the jars, and does without one that does not fit: a stale
 or missing archive makes a start slower, never wrong. docs/spark-settings.md has what it saves.

@@ -18,7 +18,8 @@ HEAD = """# Metrics
 
 Made from `pipelines/monitoring` and the services' figures. `liveshelf export_metrics` gives those of streams and jobs at
 `http://127.0.0.1:8382/metrics`, or with `--textfile FILE` to the textfile collector of node_exporter. Names are as Prometheus
-wants them: base units, counters that end in `_total` and begin again at 0 when a job starts anew.
+wants them: base units, counters that end in `_total` and begin again at 0 when a job starts anew, but for a stream's starts and
+errors.
 
 ```yaml
 scrape_configs:
@@ -36,7 +37,8 @@ On one machine `make monitor` does all of this: exporter, Prometheus with the ru
 `LIVESHELF_SCRAPE_INTERVAL` and `LIVESHELF_DASHBOARDS`.
 
 A stream tells its figures in its heartbeat (`heartbeat:{job}` in Redis), after each micro-batch and every five seconds, and
-`export_metrics` reads them when it is asked: watching costs the hot path nothing, and a stream needs no port of its own
+`export_metrics` reads them when it is asked: a stream needs no port of its own, and what it costs the hot path to be watched is
+[measured](benchmarks.md#being-watched)
 ([why](adr/0022-metrics-from-heartbeats.md)). A stream that died stops telling: `time() - liveshelf_heartbeat_timestamp_seconds`
 grows, while its last figures stay for seven days.
 
