@@ -12,6 +12,7 @@ from pipelines.stores.history import HistoryStore
 from pipelines.stores.keys import heartbeat_key
 
 TTL_SECONDS = 7 * 24 * 3600
+STARTING, RUNNING = "starting", "running"
 NOTE_SECONDS = 60.0
 KILLED, OTHER_ERROR = "killed", "other"
 MOST_KINDS = 20
@@ -44,7 +45,8 @@ class SharedHeartbeat:
     `as_of_ms` is when it last gave a sign of life, `batch_as_of_ms` when it last ended a micro-batch, `started_ms` when its
     process began to tell. Once a minute a beat is noted in the history, too. Two figures outlive a process, as the first beat
     takes them over from the last one of the process before: `n_starts`, and `errors_by_kind`, what streams ended of. One that was
-    killed could not say so: it is an error of the kind KILLED, for it still runs by its last word.
+    killed could not say so, nor one that died before its query ran: it is an error of the kind KILLED, for it still starts or
+    runs by its last word. `n_errors` is their sum, told from 0 on: a kind is told from its first error on, which then is no rise.
     """
 
     def __init__(self, store: HeartbeatStore, job: str) -> None:
@@ -61,6 +63,7 @@ class SharedHeartbeat:
             self._figures.update(figures)
             if failed_of := self._figures.pop("failed_of", None):
                 self._figures["errors_by_kind"] = _one_more(self._figures["errors_by_kind"], failed_of)
+            self._figures["n_errors"] = sum(self._figures["errors_by_kind"].values())
             self._store.beat(self._job, self._figures)
             if time.monotonic() >= self._next_note_s:
                 self._next_note_s = time.monotonic() + NOTE_SECONDS
@@ -74,10 +77,11 @@ class SharedHeartbeat:
 def _taken_over(last: Mapping[str, Any]) -> dict[str, Any]:
     """What a process begins with, after one that said `last`."""
     errors = last.get("errors_by_kind", {})
-    if last.get("state") == "running":
+    if last.get("state") in (STARTING, RUNNING):
         errors = _one_more(errors, KILLED)
     n_starts = last.get("n_starts", 0) + 1
-    return {"started_ms": time.time_ns() // 1_000_000, "n_starts": n_starts, "errors_by_kind": errors}
+    started_ms = time.time_ns() // 1_000_000
+    return {"state": STARTING, "started_ms": started_ms, "n_starts": n_starts, "errors_by_kind": errors}
 
 
 def _one_more(errors: Mapping[str, int], kind: str) -> dict[str, int]:

@@ -33,6 +33,25 @@ def test_a_stream_that_was_killed_could_not_say_so(redis_client):
     assert process(redis_client, {"state": "running"})["errors_by_kind"] == {KILLED: 1}
 
 
+def test_a_stream_is_starting_until_it_says_otherwise_and_what_dies_then_was_killed(redis_client):
+    first = process(redis_client, {"state": "failed", "failed_of": "ServerError"}, {"state": "stopped"})
+    second = process(redis_client, {"ruleset": "a hash"})
+    third = process(redis_client, {"ruleset": "a hash"}, {"state": "running"})
+
+    assert [beat["state"] for beat in (first, second, third)] == ["stopped", "starting", "running"]
+    assert third["errors_by_kind"] == {"ServerError": 1, KILLED: 1}
+
+
+def test_errors_of_all_kinds_are_told_from_0_on(redis_client):
+    told = [
+        process(redis_client, {"state": "running"}),
+        process(redis_client, {"state": "running"}, {"state": "failed", "failed_of": "ServerError"}),
+        process(redis_client, {"state": "running"}, {"state": "stopped"}),
+    ]
+
+    assert [beat["n_errors"] for beat in told] == [0, 2, 2]
+
+
 def test_one_that_was_stopped_ended_of_nothing(redis_client):
     process(redis_client, {"state": "running"}, {"state": "stopped"})
 
