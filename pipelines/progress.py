@@ -9,6 +9,7 @@ from typing import Any
 from pyspark.sql.streaming.listener import SourceProgress, StreamingQueryProgress
 from pyspark.sql.streaming.query import StreamingQuery
 
+_Mark = tuple[int, bool, str]  # id, whether it is a micro-batch, when it began
 OffsetsByTopic = dict[str, dict[str, int]]  # topic → partition → offset, or records
 _WRAPPING = ("StreamingQueryException", "PythonException", "Py4JException", "Py4JJavaError", "SparkException")
 _RAISED = re.compile(r"^\s*(?:[\w.$]+: )*(?:[\w$]+\.)*(\w+(?:Error|Exception))\b", re.MULTILINE)
@@ -77,24 +78,32 @@ class BatchCount:
     """Counts the micro-batches that a stream has committed since its process started, and their rows; asked now and then.
 
     Misses none, as long as Spark remembers all since it was asked last (spark.sql.streaming.numRecentProgressUpdates); of those
-    that it forgot, the number is known and the rows are not. It asks the JVM for four figures of each and no more:
-    `query.recentProgress` would translate some hundred.
+    that it forgot, the number is known and the rows are not. It asks the JVM for five figures of each that is new, and no more:
+    `query.recentProgress` would translate some hundred. Looks that found nothing to do are remembered by Spark, too, and walked
+    over once only: after idle minutes they are all that it remembers.
     """
 
     def __init__(self) -> None:
         self._last: int | None = None
+        self._seen: _Mark | None = None  # the newest that was there when it was asked last
         self._figures: dict[str, int] = {"n_batches": 0, "n_batch_rows": 0}
 
     def figures(self, query: StreamingQuery) -> Mapping[str, int]:
         """Totals, and with the first micro-batch the id of the newest and when it was committed (`committed_ms`, epoch)."""
         recent = query._jsq.recentProgress()
-        fresh = []
+        fresh, newest = [], None
         for place in range(len(recent) - 1, -1, -1):
-            if not recent[place].durationMs().containsKey("addBatch"):
-                continue  # there was nothing to do: its id is that of the next micro-batch
-            if self._last is not None and recent[place].batchId() <= self._last:
+            progress = recent[place]
+            mark = batch_id, has_batch, _ = _mark_of(progress)
+            newest = newest or mark
+            if mark == self._seen:
                 break
-            fresh.append(recent[place])
+            if not has_batch:
+                continue  # there was nothing to do: its id is that of the next micro-batch
+            if self._last is not None and batch_id <= self._last:
+                break
+            fresh.append(progress)
+        self._seen = newest or self._seen
         if fresh:
             self._take_in(fresh)
         return self._figures
@@ -110,6 +119,11 @@ class BatchCount:
             "committed_batch_id": newest.batchId(),
             "committed_ms": round(began_ms) + int(newest.durationMs().get("triggerExecution")),
         }
+
+
+def _mark_of(progress: Any) -> _Mark:
+    """What tells one progress from all others. Not its place, which moves; nor time alone, which a clock may set back."""
+    return progress.batchId(), progress.durationMs().containsKey("addBatch"), progress.timestamp()
 
 
 def kind_of(error: BaseException) -> str:

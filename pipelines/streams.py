@@ -110,12 +110,26 @@ class RunningStream:
             raise error
 
     def _give_pulse(self, told: Mapping[str, str]) -> None:
-        """Tell that the stream lives, micro-batches or not. Whoever cannot be told is told the next time."""
+        """Tell that the stream lives or how it ended, micro-batches or not, and whether Spark can say more or not.
+
+        Whoever cannot be told is told the next time.
+        """
+        figures, trouble = self._figures_of_spark()
         try:
-            self._pulse({**told, **progress_figures(self.query), **self._count.figures(self.query)})
+            self._pulse({**told, **figures})
+        except Exception as error:  # of Redis: no reason to end a stream that works
+            trouble = trouble or error
+        if trouble:
+            self._silence.failed(trouble, stream=self._name)
+        else:
             self._silence.over(stream=self._name)
-        except Exception as error:  # of Spark or Redis: no reason to end a stream that works
-            self._silence.failed(error, stream=self._name)
+
+    def _figures_of_spark(self) -> tuple[Mapping[str, Any], Exception | None]:
+        """What Spark says of the query; none, and why, where it cannot be asked, as when the driver's JVM has died."""
+        try:
+            return {**progress_figures(self.query), **self._count.figures(self.query)}, None
+        except Exception as error:
+            return {}, error
 
     def _began_again(self) -> bool:
         """Begin anew where the query ended for another plan: from the same checkpoint, with the batch that it refused."""

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from pipelines import streams
 from pipelines.progress import BatchCount, kafka_lag, kafka_lags, kafka_offsets, kind_of, progress_figures
-from pipelines.streams import start_stream
+from pipelines.streams import RunningStream, start_stream
 
 
 def a_source(description: str, read: str | None, written: str | None) -> SimpleNamespace:
@@ -52,24 +52,28 @@ def test_offsets_and_lags_are_told_by_topic_and_partition():
 
 
 class Remembered:
-    """A query, as the JVM remembers what it did last: (batch, rows), rows None where there was nothing to do."""
+    """A query, as the JVM remembers what it did last: (batch, rows, when), rows None where there was nothing to do."""
 
     def __init__(self, *progresses) -> None:
         self._progresses = progresses
         self._jsq = self
+        self.n_asked = 0  # when one began
 
     def recentProgress(self):
         return [self._progress(*progress) for progress in self._progresses]
 
-    @staticmethod
-    def _progress(batch_id, n_rows):
+    def _progress(self, batch_id, n_rows, when="2026-11-01T06:00:00.930Z"):
+        def timestamp() -> str:
+            self.n_asked += 1
+            return when
+
         durations = {"triggerExecution": 70} | ({} if n_rows is None else {"addBatch": 40})
         told = SimpleNamespace(containsKey=durations.__contains__, get=durations.get)
         return SimpleNamespace(
             batchId=lambda: batch_id,
             numInputRows=lambda: n_rows or 0,
             durationMs=lambda: told,
-            timestamp=lambda: "2026-11-01T06:00:00.930Z",
+            timestamp=timestamp,
         )
 
 
@@ -89,11 +93,46 @@ def test_every_micro_batch_is_counted_once_however_often_it_is_asked():
     assert last["committed_batch_id"] == 10 and last["committed_ms"] == 1_793_512_801_000
 
 
+def test_looks_that_found_nothing_are_walked_over_once():
+    count, hour_of_looks = BatchCount(), [(9, None, f"look {number}") for number in range(101)]
+    count.figures(Remembered(*hour_of_looks[:100]))
+    later = Remembered(*hour_of_looks[1:])
+    count.figures(later)
+
+    assert later.n_asked == 2  # the new one, and the one that was the newest before
+
+
 def test_of_micro_batches_that_spark_forgot_the_number_is_known():
     count = BatchCount()
     count.figures(Remembered((7, 10)))
 
     assert count.figures(Remembered((11, 1), (12, 1)))["n_batches"] == 6
+
+
+class Dead:
+    """A query whose JVM has died: whatever it is asked, it raises."""
+
+    isActive = True
+
+    def __getattr__(self, name):
+        raise ConnectionRefusedError(f"{name}: the JVM is away")
+
+
+class OfNoContext:
+    sparkSession = SimpleNamespace(sparkContext=None)
+
+
+def test_how_a_stream_ended_is_told_though_spark_cannot_say_more(monkeypatch):
+    said, query = [], Dead()
+    stream = RunningStream(lambda _frame: query, OfNoContext(), streams._Requests(), said.append, "alive")
+    monkeypatch.setattr(streams, "PULSE_SECONDS", 0.0)
+    monkeypatch.setattr(Dead, "isActive", property(lambda _self: not said))  # after the first pulse it is gone
+
+    with capture_logs() as lines, pytest.raises(ConnectionRefusedError):
+        stream.wait()
+
+    assert said == [{"state": "running"}, {"state": "failed", "failed_of": "ConnectionRefusedError"}]
+    assert [line["event"] for line in lines] == ["pulse_failing", "stream_failed"]
 
 
 PROXY = """[STREAM_FAILED] Query [id = 1] terminated with exception: An exception was raised by the Python Proxy. Return Message:
