@@ -42,9 +42,17 @@ def records(valid: str, quarantined: str) -> Series:
     }
 
 
-def errors(*of_kinds: str) -> Series:
-    name = 'liveshelf_stream_errors_total{kind="%s",stream="personalize"}'
-    return {name % kind: values for kind, values in enumerate(of_kinds)}
+def answers(fast: str, slow: str) -> Series:
+    """Requests answered within 8 ms, and the rest within 0.5 s."""
+    bucket = 'liveshelf_serving_request_seconds_bucket{le="%s",route="lists"}'
+    return {bucket % "0.008": fast, bucket % "0.25": fast, bucket % "0.5": slow, bucket % "+Inf": slow}
+
+
+def memory(used: str, limit: int, instance: str = "a", last: int = 400) -> Series:
+    return {
+        f'{USED}{{instance="{instance}"}}': f"{used}x{last}",
+        f'{LIMIT}{{instance="{instance}"}}': f"{limit}x{last}",
+    }
 
 
 def served(**by_reason: str) -> Series:
@@ -52,24 +60,26 @@ def served(**by_reason: str) -> Series:
 
 
 STARTS = 'liveshelf_stream_starts_total{stream="personalize"}'
+FAILURES = 'liveshelf_stream_failures_total{stream="personalize"}'
 STALE = "liveshelf_serving_stale_lists_total"
 LAG = 'liveshelf_stream_kafka_lag_records{stream="personalize"}'
 FOLDED = 'liveshelf_interactions_total{fate="folded"}'
 NDCG = 'liveshelf_progressive_ndcg{of="model"}'
 PRODUCED = "liveshelf_collector_produce_seconds_bucket"
 REFUSED = "liveshelf_collector_requests_refused_total"
+UP = "liveshelf_serving_redis_up"
 USED, LIMIT = "liveshelf_redis_memory_bytes", "liveshelf_redis_memory_limit_bytes"
 
 CASES = {
-    "LiveshelfStreamSilent": Case(beat(last_beat_minute=20), beat("stopped", last_beat_minute=20)),
+    "LiveshelfStreamSilent": Case(beat("starting", last_beat_minute=20), beat("stopped", last_beat_minute=20)),
     "LiveshelfStreamFailed": Case(beat("failed"), beat("stopped")),
     "LiveshelfStreamCrashLoops": Case(
-        {STARTS: "1x9 2 3 4 5 6x20", **errors("0x9 1 2 3 4 5x20")},
-        {STARTS: "1x9 2 3 4 5 6x20", **errors("5x40")},  # run to the end of what there is, every few minutes
+        {STARTS: "1x9 2 3 4 5 6x20", FAILURES: "0x10 1 2 3x20"},
+        {STARTS: "1x9 2 3 4 5 6x20", FAILURES: "5x40"},  # run to the end of what there is, every few minutes
     ),
-    "LiveshelfStreamErrors": Case(errors("0x9 1 2 3 4x20", "0x9 1 2x30"), errors("4x40", "0x9 1 2x30")),
+    "LiveshelfStreamErrors": Case({FAILURES: "0x9 1 2 3 4x20"}, {FAILURES: "4x9 5 6x20"}),
     "LiveshelfKafkaLagGrows": Case({LAG: "20000+1000x30"}, {LAG: "90000-1000x30"}),
-    "LiveshelfThroughputZero": Case({FOLDED: "0+100x60 6000x40"}, {FOLDED: "0+100x100"}, minute=90),
+    "LiveshelfThroughputZero": Case({FOLDED: "0+100x60 6000x200"}, {FOLDED: "0+100x300"}, minute=240),
     "LiveshelfEventToListSlow": Case(lags("0+90x30", "0+100x30"), lags("0+1000x30", "0+1001x30")),
     "LiveshelfEventToListSlowerThanUsual": Case(
         lags("0+100x1440 144000+10x60", "0+100x1500"), lags("0+100x1500", "0+100x1500"), minute=1480
@@ -99,6 +109,13 @@ CASES = {
     "LiveshelfServingStale": Case(
         {STALE: "0+30x30", **served(own="0+100x30")}, {STALE: "0+10x30", **served(own="0+100x30")}
     ),
+    "LiveshelfServingRedisAway": Case(
+        {f'{UP}{{instance="a"}}': "1x20 0x20", f'{UP}{{instance="b"}}': "1x40"}, {UP: "1x27 0 1x20"}
+    ),
+    "LiveshelfServingSlow": Case(answers("0+90x30", "0+100x30"), answers("0+995x30", "0+1000x30")),
+    "LiveshelfServingSlowerThanUsual": Case(
+        answers("0+1000x1440 1440000+900x60", "0+1000x1500"), answers("0+900x1500", "0+1000x1500"), minute=1480
+    ),
     "LiveshelfServingReadsFail": Case(
         {"liveshelf_serving_redis_errors_total": "0+60x30"}, {"liveshelf_serving_redis_errors_total": "60x30"}
     ),
@@ -112,6 +129,15 @@ CASES = {
     ),
     "LiveshelfRedisDown": Case({"liveshelf_redis_up": "0x30"}, {"liveshelf_redis_up": "1x30"}),
     "LiveshelfRedisFull": Case({USED: "95x30", LIMIT: "100x30"}, {USED: "95x30", LIMIT: "0x30"}),
+    "LiveshelfRedisGrowsWithoutLimit": Case(
+        memory("1000000000+2000000", 0),
+        {
+            **memory("2000000000+200000", 0),
+            **memory("1000000000+2000000", 8_000_000_000, "b"),
+            **memory("1000000+2000", 0, "c"),
+        },
+        minute=390,
+    ),
     "LiveshelfCollectorRefuses": Case(
         {f'{REFUSED}{{kind="kafka"}}': "0+9x30"}, {f'{REFUSED}{{kind="json"}}': "0+9x30"}
     ),
