@@ -15,9 +15,11 @@ import orjson
 import pytest
 import requests
 
+from jobs._spark import LINES_VARIABLE
 from pipelines.local.processes import free_port
 from pipelines.local.servers import EmbeddedServers, ensure_topic
 from pipelines.sections import KafkaConfig
+from pipelines.session import SUBMIT_VARIABLE
 from pipelines.sinks.kafka import KafkaRecordSink
 from pipelines.stores.keys import profile_key
 from tests.both_streams import PROJECT, BothStreams
@@ -63,6 +65,8 @@ class Scene:
         command = [sys.executable, "-m", "jobs", job, "--config", str(self.streams.path), *arguments]
         with (self.folder / f"{job}.log").open("ab") as log:
             environment = dict(os.environ, LIVESHELF_LOGGING__FORMAT="json")
+            for variable in (SUBMIT_VARIABLE, LINES_VARIABLE):  # other tests' sessions: a job starts as from a shell
+                environment.pop(variable, None)
             self.processes[job] = subprocess.Popen(
                 command, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=log, env=environment, start_new_session=True
             )
