@@ -9,7 +9,7 @@ LONG := slow or spark or servers or crash
 FAST := not ($(LONG) or alone)
 WORKERS ?= 2
 EXAMPLES ?= all
-BENCH ?= hot_path validation formats rebuild quality progressive taste_change learning catalogue collector serving
+BENCH ?= hot_path metrics validation formats rebuild quality progressive taste_change learning catalogue collector serving
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-airflow airflow check lint types fast bench monitor package tracker clean local dev airflow-environment python
@@ -19,7 +19,7 @@ help:  ## this text
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 	@echo; echo "  EVENTS=FILE FORMAT=jsonl|rees46|online-retail   what the demo replays (default: the simulated shop)"
 	@echo "  ARGS=...                                        more arguments for the demo, such as --keep"
-	@echo "  BENCH=hot_path                                  one benchmark instead of all (hot_path, validation, formats, rebuild,"; echo "                                                  quality, progressive, taste_change, learning, catalogue, collector, serving)"
+	@echo "  BENCH=hot_path                                  one benchmark instead of all (hot_path, metrics, validation, formats, rebuild,"; echo "                                                  quality, progressive, taste_change, learning, catalogue, collector, serving)"
 	@echo "  WORKERS=2                                       how many of the long tests run at once: each has a Spark, a Kafka, a Valkey"
 	@echo "  PYTHON=python3.12                               the Python to use (3.10 or newer)"
 

@@ -5,12 +5,9 @@ after a first one that warms up, the hot path's first without learning, then as 
 of the simulated shop at 1,000 events/s, learned from, after a warm-up.
 """
 
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,31 +18,24 @@ from pyspark.sql.streaming.query import StreamingQuery
 from redis import Redis
 from rich.console import Console
 
+from benchmarks.hot_stream import EVENTS_PER_SECOND, SHOP, hot_frame, records_of, shop_config, shop_load
 from benchmarks.results import publish
 from jobs._spark import job_session
-from pipelines.config import Config, load_config
+from pipelines.config import Config
 from pipelines.events.parse import parse_records
 from pipelines.events.rules import CompiledRules, compile_rules
-from pipelines.features.definitions import load_definitions
-from pipelines.features.interactions import learned_columns, learned_contract, to_arrivals
 from pipelines.hot_path.learner import OnlineLearner
-from pipelines.hot_path.spark import with_personalization
-from pipelines.hot_path.worker import StageSettings
-from pipelines.local.servers import EmbeddedServers, ensure_topic
+from pipelines.local.servers import EmbeddedServers
 from pipelines.local.shop import Shop, ShopConfig
 from pipelines.schemas import EVENT_JSON
-from pipelines.sections import KafkaConfig, RedisConfig
+from pipelines.sections import KafkaConfig
 from pipelines.sinks.kafka import KafkaRecordSink
-from pipelines.sources.kafka import read_records
-from pipelines.sources.topics import describe_topic
 from pipelines.stores.connection import connect
 from pipelines.stores.list_log import ListLog
 from pipelines.stores.model import ModelStore
 from pipelines.streams import RunningStream, start_stream
 
 BACKLOG_EVENTS = 500_000
-SHOP = {"n_users": 20_000, "n_items": 10_000}
-EVENTS_PER_SECOND = 1_000
 WARM_UP_SECONDS, MEASURED_SECONDS = 30, 60
 AIMS = {
     "hot_to_parse_ratio": ">= 0.5",
@@ -72,9 +62,9 @@ class Recorder:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, EmbeddedServers(Path(folder), KafkaConfig()) as servers:
-        config = _config(Path(folder), servers)
+        config = shop_config(Path(folder), servers)
         spark = job_session("benchmark")
-        rules = compile_rules(spark, config.validation.suite, parse_records(_records(spark, config)).schema)
+        rules = compile_rules(spark, config.validation.suite, parse_records(records_of(spark, config)).schema)
         client = connect(servers.redis_url)
 
         CONSOLE.print(f"writing a backlog of {BACKLOG_EVENTS:,} events …")
@@ -89,14 +79,6 @@ def main() -> None:
         spark.stop()
 
 
-def _config(folder: Path, servers: EmbeddedServers) -> Config:
-    config = load_config("conf/local.yaml")
-    kafka = config.kafka.model_copy(update={"bootstrap_servers": servers.bootstrap_servers})
-    ensure_topic(servers.bootstrap_servers, kafka.topic, kafka.partitions, kafka.max_record_bytes)
-    places = {"checkpoint_root": str(folder / "checkpoints"), "redis": RedisConfig(url=servers.redis_url)}
-    return config.model_copy(update={"kafka": kafka, **places})
-
-
 def _send_backlog(config: Config) -> None:
     shop = Shop(ShopConfig(n_events=BACKLOG_EVENTS, **SHOP))
     with KafkaRecordSink(
@@ -106,29 +88,13 @@ def _send_backlog(config: Config) -> None:
             sink.send(sent.record)
 
 
-def _records(spark: SparkSession, config: Config, starting: str = "earliest") -> DataFrame:
-    return read_records(spark, config.kafka, max_offsets=config.kafka.max_offsets_per_trigger, starting=starting)
-
-
 def _parsed_only(records: DataFrame) -> DataFrame:
     """Kafka → from_json: the least that any consumer of the topic does."""
     return records.select(F.from_json(F.col("value").cast("string"), EVENT_JSON).alias("event")).select("event.*")
 
 
-def _hot_path(spark: SparkSession, config: Config, rules: CompiledRules, starting: str = "earliest") -> DataFrame:
-    definitions = load_definitions(config.features.definitions)
-    topic_tag = describe_topic(config.kafka).tag
-    settings = StageSettings(
-        str(config.redis.url), topic_tag, config.profile, config.lists, config.model, definitions.online()
-    )
-    contract = learned_contract(config.events.contract, definitions, config.model)
-    valid = parse_records(_records(spark, config, starting), contract).where(rules.is_valid)
-    learned = learned_columns(valid, definitions, config.model)
-    return with_personalization(to_arrivals(valid, *learned, with_impressions=True), settings)
-
-
 def _backlog(spark: SparkSession, config: Config, rules: CompiledRules, client: Redis) -> Figures:
-    noop = _start_noop(_parsed_only(_records(spark, config)), config.checkpoint("noop", "backlog"), once=True)
+    noop = _start_noop(_parsed_only(records_of(spark, config)), config.checkpoint("noop", "backlog"), once=True)
     noop.awaitTermination()
     parse_rate = _rows_per_second(noop)
 
@@ -163,7 +129,7 @@ def _backlog(spark: SparkSession, config: Config, rules: CompiledRules, client: 
 def _through(spark: SparkSession, config: Config, rules: CompiledRules, name: str) -> tuple[float, Recorder]:
     """Take the backlog through the hot path: records a second, and what it reported."""
     recorder = Recorder()
-    hot = _start_hot(_hot_path(spark, config, rules), config, name, recorder, once=True)
+    hot = _start_hot(hot_frame(spark, config, rules), config, name, recorder, once=True)
     hot.wait()
     return _rows_per_second(hot.query), recorder
 
@@ -175,9 +141,9 @@ def _without_learning(config: Config) -> Config:
 
 
 def _steady(spark: SparkSession, config: Config, rules: CompiledRules) -> Figures:
-    with _load(config):
+    with shop_load(config, 2 * WARM_UP_SECONDS + 2 * MEASURED_SECONDS + 120):
         noop = _start_noop(
-            _parsed_only(_records(spark, config, "latest")), config.checkpoint("noop", "steady"), once=False
+            _parsed_only(records_of(spark, config, "latest")), config.checkpoint("noop", "steady"), once=False
         )
         time.sleep(WARM_UP_SECONDS)
         triggers = [
@@ -186,7 +152,7 @@ def _steady(spark: SparkSession, config: Config, rules: CompiledRules) -> Figure
         noop.stop()
 
         recorder = Recorder()
-        hot = _start_hot(_hot_path(spark, config, rules, "latest"), config, "steady", recorder, once=False)
+        hot = _start_hot(hot_frame(spark, config, rules, "latest"), config, "steady", recorder, once=False)
         time.sleep(WARM_UP_SECONDS)
         first = len(recorder.batches)
         time.sleep(MEASURED_SECONDS)
@@ -222,27 +188,6 @@ def _progress_during(query: StreamingQuery, seconds: float) -> list[Any]:
         seen |= {p.batchId: p for p in query.recentProgress[-20:] if p.numInputRows}
         time.sleep(0.3)
     return list(seen.values())[20:]
-
-
-@contextmanager
-def _load(config: Config) -> Iterator[None]:
-    """The simulated shop in a process of its own, as far from this one as on this machine it can be."""
-    kafka = config.kafka
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        file.write(
-            f"kafka:\n  bootstrap_servers: {kafka.bootstrap_servers}\n  topic: {kafka.topic}\nredis:\n  url: {config.redis.url}\n"
-        )
-        file.flush()
-        seconds = 2 * WARM_UP_SECONDS + 2 * MEASURED_SECONDS + 120
-        command = [sys.executable, "-m", "jobs", "simulate", "--config", file.name, "--rate", str(EVENTS_PER_SECOND)]
-        command += ["--events", str(seconds * EVENTS_PER_SECOND), "--seed", "8"]
-        command += ["--users", str(SHOP["n_users"]), "--items", str(SHOP["n_items"])]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.wait()
 
 
 def _n_users(client: Redis) -> int:
