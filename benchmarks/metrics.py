@@ -39,7 +39,7 @@ from pipelines.streams import PULSE_SECONDS, RunningStream, start_stream
 from pipelines.tally import Tally
 
 JOB = "personalize"
-WARM_UP_SECONDS, TURN_SECONDS, N_PAIRS = 30, 8, 14
+WARM_UP_SECONDS, TURN_SECONDS, N_PAIRS = 30, 8, 32
 SETTLE_SECONDS = 1.0  # of each turn: a micro-batch that began in the turn before
 AIMS = {"watched_to_unwatched_ratio": "<= 1.02", "telling_share": "<= 0.02"}
 
