@@ -9,7 +9,6 @@ from typing import Any
 from pyspark.sql.streaming.listener import SourceProgress, StreamingQueryProgress
 from pyspark.sql.streaming.query import StreamingQuery
 
-_Mark = tuple[int, bool, str]  # id, whether it is a micro-batch, when it began
 OffsetsByTopic = dict[str, dict[str, int]]  # topic → partition → offset, or records
 _WRAPPING = ("StreamingQueryException", "PythonException", "Py4JException", "Py4JJavaError", "SparkException")
 _RAISED = re.compile(r"^\s*(?:[\w.$]+: )*(?:[\w$]+\.)*(\w+(?:Error|Exception))\b", re.MULTILINE)
@@ -78,52 +77,53 @@ class BatchCount:
     """Counts the micro-batches that a stream has committed since its process started, and their rows; asked now and then.
 
     Misses none, as long as Spark remembers all since it was asked last (spark.sql.streaming.numRecentProgressUpdates); of those
-    that it forgot, the number is known and the rows are not. It asks the JVM for five figures of each that is new, and no more:
-    `query.recentProgress` would translate some hundred. Looks that found nothing to do are remembered by Spark, too, and walked
-    over once only: after idle minutes they are all that it remembers.
+    that it forgot, the number is known and the rows are not. Each question is a round trip to the JVM, so it asks two of each
+    that is new: `query.recentProgress` would translate some hundred. Looks that found nothing to do are remembered by Spark, too,
+    and walked over once only: after idle minutes they are all that it remembers.
     """
 
     def __init__(self) -> None:
         self._last: int | None = None
-        self._seen: _Mark | None = None  # the newest that was there when it was asked last
+        self._looked: tuple[int, str] | None = None  # the newest look that found nothing to do: next id, when it began
         self._figures: dict[str, int] = {"n_batches": 0, "n_batch_rows": 0}
 
     def figures(self, query: StreamingQuery) -> Mapping[str, int]:
         """Totals, and with the first micro-batch the id of the newest and when it was committed (`committed_ms`, epoch)."""
-        recent = query._jsq.recentProgress()
-        fresh, newest = [], None
-        for place in range(len(recent) - 1, -1, -1):
-            progress = recent[place]
-            mark = batch_id, has_batch, _ = _mark_of(progress)
-            newest = newest or mark
-            if mark == self._seen:
-                break
-            if not has_batch:
-                continue  # there was nothing to do: its id is that of the next micro-batch
-            if self._last is not None and batch_id <= self._last:
-                break
-            fresh.append(progress)
-        self._seen = newest or self._seen
+        fresh = self._fresh(query._jsq.recentProgress())
         if fresh:
             self._take_in(fresh)
         return self._figures
 
-    def _take_in(self, newest_first: list[Any]) -> None:
-        newest, oldest = newest_first[0], newest_first[-1]
+    def _fresh(self, recent: Any) -> list[tuple[Any, int]]:
+        """(progress, rows) of each micro-batch that is new, the newest first."""
+        fresh, looked = [], None
+        for place in range(len(recent) - 1, -1, -1):
+            progress = recent[place]
+            batch_id = progress.batchId()
+            if self._last is not None and batch_id <= self._last:
+                break
+            n_rows = progress.numInputRows()
+            if n_rows or progress.durationMs().containsKey("addBatch"):
+                fresh.append((progress, n_rows))
+                continue
+            look = batch_id, progress.timestamp()  # its id is that of the next micro-batch
+            looked = looked or look
+            if look == self._looked:
+                break
+        self._looked = looked or self._looked
+        return fresh
+
+    def _take_in(self, newest_first: list[tuple[Any, int]]) -> None:
+        (newest, _), (oldest, _) = newest_first[0], newest_first[-1]
         before = oldest.batchId() - 1 if self._last is None else self._last
         self._last = newest.batchId()
         began_ms = datetime.fromisoformat(newest.timestamp().replace("Z", "+00:00")).timestamp() * 1000
         self._figures = {
             "n_batches": self._figures["n_batches"] + newest.batchId() - before,
-            "n_batch_rows": self._figures["n_batch_rows"] + sum(progress.numInputRows() for progress in newest_first),
+            "n_batch_rows": self._figures["n_batch_rows"] + sum(n_rows for _, n_rows in newest_first),
             "committed_batch_id": newest.batchId(),
             "committed_ms": round(began_ms) + int(newest.durationMs().get("triggerExecution")),
         }
-
-
-def _mark_of(progress: Any) -> _Mark:
-    """What tells one progress from all others. Not its place, which moves; nor time alone, which a clock may set back."""
-    return progress.batchId(), progress.durationMs().containsKey("addBatch"), progress.timestamp()
 
 
 def kind_of(error: BaseException) -> str:
