@@ -11,7 +11,8 @@ import pyarrow as pa
 from benchmarks.event_log import EventLog
 from pipelines.features.fold import Interactions, fold
 from pipelines.features.online import OnlineSums
-from pipelines.features.profile import Ints, Words, decode, encode
+from pipelines.features.profile import Ints, Words
+from pipelines.features.profile_bytes import decode, encode
 from pipelines.hot_path.arrivals import Arrivals
 from pipelines.models.ranker import Histories, Ranker, TrainingBatch
 from pipelines.sections import ProfileConfig

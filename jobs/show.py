@@ -23,7 +23,8 @@ from pipelines.config import Config
 from pipelines.errors import InputError
 from pipelines.features.definitions import load_definitions
 from pipelines.features.online import OnlineSums
-from pipelines.features.profile import Profiles, decode, key_code, key_time_s
+from pipelines.features.profile import Profiles, key_code, key_time_s
+from pipelines.features.profile_bytes import decode
 from pipelines.lists.document import PublishedList
 from pipelines.local.addresses import with_running_redis
 from pipelines.schemas import INTERACTION_CODES

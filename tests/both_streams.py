@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 from redis import Redis
 
 from pipelines.config import Config, load_config
-from pipelines.features.profile import decode
+from pipelines.features.profile_bytes import decode
 from pipelines.hot_path.model_copy import ModelCopy
 from pipelines.sources.checkpoints import committed_offsets
 from pipelines.stores.connection import connect

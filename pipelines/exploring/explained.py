@@ -8,7 +8,7 @@ import pandas as pd
 from pipelines.config import Config
 from pipelines.errors import InputError
 from pipelines.features.definitions import load_definitions
-from pipelines.features.profile import decode
+from pipelines.features.profile_bytes import decode
 from pipelines.hot_path.explained import ExplainedList, explain_list
 from pipelines.hot_path.worker import StageSettings, Worker
 

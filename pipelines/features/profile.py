@@ -7,35 +7,16 @@ it does not depend on order, repetition or batching of the events. The *tail* ha
 that may still come again. *Bought* are purchases that have left the ring: the newest of each item. Format: docs/redis.md.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.features.profile_words import (
-    FORMAT_VERSION,
-    HEADER_WORDS,
-    RECORD_BYTES,
-    WORD_BYTES,
-    Ints,
-    Sizes,
-    Words,
-    bits,
-    checked_sizes,
-    checked_words,
-    encoded_links,
-    packed,
-    ranges,
-    read_links,
-    scatter,
-)
+from pipelines.features.profile_words import Ints, Words
 
-__all__ = ["RECORD_BYTES", "Flags", "Floats", "Ints", "Link", "Profiles", "Words", "decode", "encode"]
-FRESH_BIT = np.uint64(1 << 7)  # set on entries that the profile's last write added; not part of an entry's identity
+__all__ = ["Flags", "Floats", "Ints", "Link", "Profiles", "Words"]
 _CODE_MASK = np.uint64(0x7F)
-_NAMED_BIT, _JOINED_BIT = 1, 2
-PROGRESS_BITS = 6
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -109,103 +90,3 @@ def key_time_s(key: Words) -> Ints:
 def key_code(key: Words) -> Ints:
     """Event-type code of each key."""
     return (key & _CODE_MASK).astype(np.int64)
-
-
-def decode(values: Sequence[bytes | None]) -> Profiles:
-    """Read profiles; None is a user not seen before, whose profile is empty.
-
-    Raises ProfileFormatError when a value was not written in this format.
-    """
-    n_words = checked_words(values)
-    words = np.frombuffer(b"".join(value or b"" for value in values), "<u8")
-    known = np.flatnonzero(n_words)
-    n_words = n_words[known]
-    start = np.cumsum(n_words) - n_words
-    header, sizes = checked_sizes(words, start, n_words)
-
-    users = len(values)
-    marks = np.zeros((users, 2, 2), np.uint64)
-    for slot in range(2):
-        having = np.flatnonzero(sizes.n_marks > slot)
-        at = start[having] + HEADER_WORDS + 2 * slot
-        marks[known[having], slot] = words[at[:, None] + np.arange(2)]
-    sums = np.zeros((users, int(sizes.n_sums.max(initial=0))))
-    column = ranges(np.zeros_like(sizes.n_sums), sizes.n_sums)
-    sums[np.repeat(known, sizes.n_sums), column] = words[ranges(start + sizes.sums_at, sizes.n_sums)].view("<f8")
-    entries = words[ranges(start + sizes.ring_at, 2 * sizes.n_ring)].reshape(-1, 2)
-    bought = words[ranges(start + sizes.bought_at, 2 * sizes.n_bought)].reshape(-1, 2)
-    flags = scatter(users, known, bits(header[:, 2], 56, 8))
-    return Profiles(
-        n_interactions=scatter(users, known, bits(header[:, 0], 32, 32)),
-        horizon=scatter(users, known, header[:, 1]),
-        as_of_s=scatter(users, known, bits(header[:, 2], 0, 32)),
-        features_version=scatter(users, known, bits(header[:, 2], 32, 16)),
-        generation=scatter(users, known, bits(header[:, 3], 32, 32)),
-        is_named=(flags & _NAMED_BIT) != 0,
-        is_joined=(flags & _JOINED_BIT) != 0,
-        progress=flags >> (8 - PROGRESS_BITS),
-        links={at: Link(*told) for at, told in read_links(words, known, start + sizes.link_at, sizes.n_link).items()},
-        marks=marks,
-        sums=sums,
-        tail_length=scatter(users, known, sizes.n_tail),
-        tail=words[ranges(start + sizes.tail_at, sizes.n_tail)],
-        length=scatter(users, known, sizes.n_ring),
-        key=entries[:, 0] & ~FRESH_BIT,
-        item=entries[:, 1].copy(),
-        fresh=(entries[:, 0] & FRESH_BIT) != 0,
-        bought_length=scatter(users, known, sizes.n_bought),
-        bought_key=bought[:, 0].copy(),
-        bought_item=bought[:, 1].copy(),
-    )
-
-
-def encode(profiles: Profiles, users: Ints) -> list[bytes]:
-    """Write the profiles of `users` (indices), in that order."""
-    length, tail_length = profiles.length[users], profiles.tail_length[users]
-    n_sums = np.full(len(users), profiles.sums.shape[1], np.int64)
-    n_bought = profiles.bought_length[users]
-    links = encoded_links({at: (link.user, link.key) for at, link in profiles.links.items()}, users)
-    n_link = np.zeros(len(users), np.int64)
-    for place, (user, _) in links.items():
-        n_link[place] = len(user)
-    sizes = Sizes((profiles.marks[users, :, 1] != 0).sum(axis=1), n_sums, tail_length, length, n_bought, n_link)
-    end = np.cumsum(sizes.words)
-    start = end - sizes.words
-    words = np.zeros(int(sizes.words.sum()), "<u8")
-    words[start] = packed(
-        (FORMAT_VERSION, 0),
-        (sizes.n_marks, 8),
-        (sizes.n_ring, 16),
-        (n_bought, 24),
-        (profiles.n_interactions[users], 32),
-    )
-    words[start + 1] = profiles.horizon[users]
-    flags = profiles.is_named[users] * _NAMED_BIT + profiles.is_joined[users] * _JOINED_BIT
-    flags = flags + (profiles.progress[users] << (8 - PROGRESS_BITS))
-    words[start + 2] = packed(
-        (profiles.as_of_s[users], 0), (profiles.features_version[users], 32), (n_sums, 48), (flags, 56)
-    )
-    words[start + 3] = packed((sizes.n_tail, 0), (n_link, 16), (profiles.generation[users], 32))
-    for slot in range(2):
-        having = np.flatnonzero(sizes.n_marks > slot)
-        at = start[having] + HEADER_WORDS + 2 * slot
-        words[at[:, None] + np.arange(2)] = profiles.marks[users[having], slot]
-    words[ranges(start + sizes.sums_at, n_sums)] = profiles.sums[users].astype("<f8").reshape(-1).view("<u8")
-    tail_first = np.cumsum(profiles.tail_length) - profiles.tail_length
-    words[ranges(start + sizes.tail_at, tail_length)] = profiles.tail[ranges(tail_first[users], tail_length)]
-    first = np.cumsum(profiles.length) - profiles.length
-    source = ranges(first[users], length)
-    target = ranges(start + sizes.ring_at, 2 * length)
-    words[target[::2]] = profiles.key[source] | (profiles.fresh[source] * FRESH_BIT)
-    words[target[1::2]] = profiles.item[source]
-    bought_first = np.cumsum(profiles.bought_length) - profiles.bought_length
-    source, target = ranges(bought_first[users], n_bought), ranges(start + sizes.bought_at, 2 * n_bought)
-    words[target[::2]] = profiles.bought_key[source]
-    words[target[1::2]] = profiles.bought_item[source]
-    for place, (user, key) in links.items():
-        at = start[place] + sizes.link_at[place]
-        words[at] = key
-        padded = user.ljust(-(-len(user) // WORD_BYTES) * WORD_BYTES, b"\0")
-        words[at + 1 : at + 1 + len(padded) // WORD_BYTES] = np.frombuffer(padded, "<u8")
-    raw = words.tobytes()
-    return [raw[a:b] for a, b in zip((start * WORD_BYTES).tolist(), (end * WORD_BYTES).tolist(), strict=True)]

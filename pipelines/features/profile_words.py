@@ -1,4 +1,4 @@
-"""How a profile lies in memory: 64-bit words, sizes packed into a header, and the link's text. For features/profile.py."""
+"""How a profile lies in memory: 64-bit words, sizes packed into a header, and the link's text. For features/profile_bytes.py."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -13,7 +13,8 @@ from pipelines.errors import ProfileFormatError
 from pipelines.features.bought import bought_by_either
 from pipelines.features.fold import Interactions, fold
 from pipelines.features.online import OnlineSums
-from pipelines.features.profile import Flags, Ints, Profiles, Words, decode, key_time_s
+from pipelines.features.profile import Flags, Ints, Profiles, Words, key_time_s
+from pipelines.features.profile_bytes import decode
 from pipelines.sections import ProfileConfig
 
 _FILED, _LIVE, _OF_VISITORS = 1, 2, 3  # sources within one rebuild; the true marks are put in afterwards

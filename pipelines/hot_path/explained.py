@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.features.decay import decay_factor
-from pipelines.features.profile import Profiles, decode, key_code, key_time_s
+from pipelines.features.profile import Profiles, key_code, key_time_s
+from pipelines.features.profile_bytes import decode
 from pipelines.features.shown import ITEM_MASK, Shown, decode_shown
 from pipelines.hot_path.ranked import asked_of, event_ids
 from pipelines.hot_path.worker import StageSettings, Worker

@@ -14,7 +14,8 @@ import numpy as np
 from pipelines.errors import ConflictError
 from pipelines.features.fold import Fold, Interactions
 from pipelines.features.joining import handed_over, joined, linked
-from pipelines.features.profile import Link, Profiles, decode, encode
+from pipelines.features.profile import Link, Profiles
+from pipelines.features.profile_bytes import decode, encode
 from pipelines.hot_path.arrivals import Arrivals, Login
 from pipelines.hot_path.ranked import ranked_lists
 from pipelines.hot_path.worker import StageSettings, Worker

@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 from pipelines.errors import ConflictError
 from pipelines.features.fold import Interactions
 from pipelines.features.joining import identify_key, linked
-from pipelines.features.profile import Flags, Ints, Link, Profiles, encode, entry_keys
+from pipelines.features.profile import Flags, Ints, Link, Profiles, entry_keys
+from pipelines.features.profile_bytes import encode
 from pipelines.features.rebuilding import (
     FiledInteractions,
     decode_readable,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipelines.features.profile import decode
+from pipelines.features.profile_bytes import decode
 from pipelines.hot_path.sweep import registered_version
 from pipelines.hot_path.worker import Worker
 from pipelines.lists.document import PublishedList

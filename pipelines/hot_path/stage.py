@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from pipelines.errors import ConflictError
 from pipelines.features.fold import Fold, fold
 from pipelines.features.joining import named
-from pipelines.features.profile import Flags, Profiles, decode, encode
+from pipelines.features.profile import Flags, Profiles
+from pipelines.features.profile_bytes import decode, encode
 from pipelines.features.shown import Moments, Shown, decode_shown, encode_shown, fold_shown
 from pipelines.hot_path.arrivals import Arrivals, of_users, read_arrivals
 from pipelines.hot_path.logins import MAX_ROUNDS, hand_over, join_visitors

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.features.profile import Ints, Profiles, decode
+from pipelines.features.profile import Ints, Profiles
+from pipelines.features.profile_bytes import decode
 from pipelines.features.shown import decode_shown
 from pipelines.hot_path.ranked import event_ids, ranked_lists
 from pipelines.hot_path.worker import StageSettings, Worker

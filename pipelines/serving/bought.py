@@ -5,7 +5,8 @@ from functools import lru_cache
 
 from pipelines.catalogue.arrays import text_hash
 from pipelines.errors import ProfileFormatError
-from pipelines.features.profile import decode, key_code
+from pipelines.features.profile import key_code
+from pipelines.features.profile_bytes import decode
 from pipelines.list_sections import RulesConfig
 from pipelines.schemas import INTERACTION_CODES
 from pipelines.serving.recent import Recent

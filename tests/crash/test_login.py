@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.events.logs.record import KafkaRecord
-from pipelines.features.profile import decode
+from pipelines.features.profile_bytes import decode
 from pipelines.lists.document import PublishedList
 from pipelines.sinks.kafka import KafkaRecordSink
 from pipelines.stores.keys import list_key, profile_key

@@ -8,7 +8,8 @@ import numpy as np
 from pipelines.features.fold import Interactions, fold
 from pipelines.features.joining import linked
 from pipelines.features.online import OnlineSums
-from pipelines.features.profile import Link, decode, encode, entry_keys
+from pipelines.features.profile import Link, entry_keys
+from pipelines.features.profile_bytes import decode, encode
 from pipelines.sections import ProfileConfig
 
 PAGE = (Path(__file__).parents[2] / "docs/redis.md").read_text(encoding="utf-8")

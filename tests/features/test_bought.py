@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from pipelines.features.fold import Interactions, fold
 from pipelines.features.joining import handed_over, joined
 from pipelines.features.online import OnlineSums
-from pipelines.features.profile import Profiles, decode, encode, entry_keys
+from pipelines.features.profile import Profiles, entry_keys
+from pipelines.features.profile_bytes import decode, encode
 from pipelines.features.rebuilding import FiledInteractions, rebuilt
 from pipelines.sections import ProfileConfig
 from tests.examples import examples

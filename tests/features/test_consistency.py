@@ -9,7 +9,8 @@ import pytest
 from pipelines.features.consistency import Filing, compare, summary
 from pipelines.features.fold import Interactions, fold
 from pipelines.features.online import OnlineSums
-from pipelines.features.profile import Profiles, decode, entry_keys
+from pipelines.features.profile import Profiles, entry_keys
+from pipelines.features.profile_bytes import decode
 from pipelines.sections import ProfileConfig
 
 TAG, SOURCE = 9, (1 << 32) | 9

@@ -9,7 +9,8 @@ from pipelines.errors import FeaturesVersionError, ProfileFormatError
 from pipelines.features.fold import Fold, Interactions
 from pipelines.features.fold import fold as fold_into
 from pipelines.features.online import OnlineSums
-from pipelines.features.profile import Profiles, decode, encode, entry_keys, key_code, key_time_s
+from pipelines.features.profile import Profiles, entry_keys, key_code, key_time_s
+from pipelines.features.profile_bytes import decode, encode
 from pipelines.sections import ProfileConfig
 from tests.examples import examples
 

@@ -11,7 +11,8 @@ from pipelines.errors import FeaturesVersionError
 from pipelines.features.fold import known_sums
 from pipelines.features.joining import handed_over as hand_over
 from pipelines.features.joining import identify_key, joined, linked, named
-from pipelines.features.profile import Link, Profiles, decode, encode
+from pipelines.features.profile import Link, Profiles
+from pipelines.features.profile_bytes import decode, encode
 from tests.examples import examples
 from tests.features.test_fold import (
     CONFIG,

@@ -19,7 +19,8 @@ from pyspark.sql import functions as F
 from jobs import build_features, check_consistency, personalize, rebuild_profiles, validate_events
 from pipelines.events.logs import log_format, read_line
 from pipelines.features.definitions import load_definitions
-from pipelines.features.profile import Profiles, decode
+from pipelines.features.profile import Profiles
+from pipelines.features.profile_bytes import decode
 from pipelines.local.servers import ensure_topic
 from pipelines.sinks.kafka import KafkaRecordSink
 from pipelines.sources.log_files import LogLines

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from deltalake import DeltaTable
 
 from jobs import personalize
-from pipelines.features.profile import decode
+from pipelines.features.profile_bytes import decode
 from tests.events.builders import an_event
 from tests.formats.avro_events import a_schema, avro_value, optional
 from tests.formats.protobuf_events import a_file, in_base64, protobuf_value

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from pipelines.features.profile import Link, Profiles, decode, key_time_s
+from pipelines.features.profile import Link, Profiles, key_time_s
+from pipelines.features.profile_bytes import decode
 from pipelines.hot_path.arrivals import read_arrivals
 from pipelines.hot_path.stage import personalize_partition
 from pipelines.hot_path.worker import StageSettings, Worker, worker_for

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from pipelines.errors import ConflictError
-from pipelines.features.profile import decode
+from pipelines.features.profile_bytes import decode
 from pipelines.hot_path import rebuild
 from pipelines.hot_path.learner import OnlineLearner
 from pipelines.hot_path.rebuild import RebuildReport, rebuild_other_versions, rebuild_slice, whole_slices

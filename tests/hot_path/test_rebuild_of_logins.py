@@ -12,7 +12,8 @@ from pyspark.sql import functions as F
 from pipelines.events.parse import parse_records
 from pipelines.features.filed import TopicPosition, to_filed_interactions
 from pipelines.features.interactions import to_arrivals
-from pipelines.features.profile import Profiles, decode
+from pipelines.features.profile import Profiles
+from pipelines.features.profile_bytes import decode
 from pipelines.hot_path.spark import with_rebuilding
 from pipelines.hot_path.worker import StageSettings, worker_for
 from pipelines.list_sections import ListsConfig

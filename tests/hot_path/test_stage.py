@@ -9,7 +9,8 @@ import pytest
 from redis import Redis
 
 from pipelines.errors import ConflictError, FeaturesVersionError
-from pipelines.features.profile import Profiles, decode, encode
+from pipelines.features.profile import Profiles
+from pipelines.features.profile_bytes import decode, encode
 from pipelines.hot_path.worker import StageSettings, Worker, worker_for
 from pipelines.list_sections import ListsConfig
 from pipelines.model_sections import ModelConfig

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipelines.features.profile import decode, encode
+from pipelines.features.profile_bytes import decode, encode
 from pipelines.hot_path import stage
 from pipelines.hot_path.sweep import SweepReport, sweep_shard
 from pipelines.hot_path.worker import StageSettings, Worker, worker_for

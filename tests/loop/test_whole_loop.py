@@ -15,7 +15,7 @@ import yaml
 from click.testing import CliRunner
 
 from jobs.__main__ import main
-from pipelines.features.profile import decode
+from pipelines.features.profile_bytes import decode
 from pipelines.lists.document import PublishedList
 from pipelines.local.processes import free_port
 from pipelines.stores.keys import profile_key

@@ -6,7 +6,8 @@ import pytest
 from pipelines.catalogue.arrays import text_hashes
 from pipelines.features.fold import Interactions, fold
 from pipelines.features.online import OnlineSums
-from pipelines.features.profile import decode, encode, entry_keys
+from pipelines.features.profile import entry_keys
+from pipelines.features.profile_bytes import decode, encode
 from pipelines.schemas import INTERACTION_CODES
 from pipelines.sections import ProfileConfig
 from tests.serving.builders import Shop, an_item, sold_out

@@ -7,7 +7,7 @@ import pytest
 from redis import Redis
 
 from pipelines.errors import FeaturesVersionError
-from pipelines.features.profile import decode, encode
+from pipelines.features.profile_bytes import decode, encode
 from pipelines.stores.connection import connect
 from pipelines.stores.features_version import FeaturesVersionStore
 from pipelines.stores.keys import list_key, profile_key

@@ -8,7 +8,7 @@ from typing import Any
 from redis import Redis
 
 from pipelines.config import Config
-from pipelines.features.profile import decode
+from pipelines.features.profile_bytes import decode
 from pipelines.sources.tables import interactions_per_user
 from pipelines.stores.keys import list_key, profile_key
 
