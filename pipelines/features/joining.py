@@ -14,7 +14,7 @@ import numpy as np
 from pipelines.features.bought import bought_by_either, with_bought
 from pipelines.features.fold import Interactions, check_version, fold, known_sums, places
 from pipelines.features.online import OnlineSums
-from pipelines.features.profile import Flags, Ints, Link, Profiles, Words, key_code, key_time_s
+from pipelines.features.profile import Flags, Floats, Ints, Link, Profiles, Words, key_code, key_time_s
 from pipelines.lists.refresh import Pace
 from pipelines.sections import ProfileConfig
 
@@ -41,42 +41,61 @@ def joined(
     user, key, item, has_item = _known_to_either(users, visitors)
     again = np.zeros(len(key), np.bool_)
     again[1:] = (user[1:] == user[:-1]) & (key[1:] == key[:-1])
-    n_both = np.bincount(user[again], minlength=len(users.length))
+    once = ~again
     as_of_s = np.maximum(users.as_of_s, visitors.as_of_s)
-    sums = sum(
-        online.aged(known_sums(profiles, online), as_of_s - profiles.as_of_s) for profiles in (users, visitors)
-    ) - _sums_of(user[again], key[again], as_of_s, online)
-
-    pace = pace or Pace()
-    weight_of_both = np.bincount(user[again], pace.weight_of_code[key_code(key[again])], len(users.length))
-    progress = (users.progress + visitors.progress - weight_of_both.astype(np.int64)) % pace.every
-
-    user, key, item, has_item = user[~again], key[~again], item[~again], has_item[~again]
-    in_ring, in_tail = places(user, key, has_item, as_of_s, config)
-    dropped, below = ~in_ring & ~in_tail, ~in_ring & has_item
-    length, bought_key, bought_item = bought_by_either(users, visitors, config.kept_purchases)
-    given = replace(users, bought_length=length, bought_key=bought_key, bought_item=bought_item)
-    bought = with_bought(given, user[below], key[below], item[below], config.kept_purchases)
-    horizon = np.maximum(users.horizon, visitors.horizon)
-    np.maximum.at(horizon, user[dropped], key[dropped])
-    return replace(
+    counted = replace(
         _replaced_by_a_login(users),
-        n_interactions=users.n_interactions + visitors.n_interactions - n_both,
-        horizon=horizon,
+        n_interactions=users.n_interactions
+        + visitors.n_interactions
+        - np.bincount(user[again], minlength=len(as_of_s)),
         as_of_s=as_of_s,
         features_version=np.full(len(as_of_s), online.version, np.int64),
-        progress=progress,
-        sums=sums,
-        tail_length=np.bincount(user[in_tail], minlength=len(as_of_s)),
+        progress=_progress_of_both(users, visitors, user[again], key[again], pace or Pace()),
+        sums=_sums_of_both(users, visitors, as_of_s, online) - _sums_of(user[again], key[again], as_of_s, online),
+        horizon=np.maximum(users.horizon, visitors.horizon),
+    )
+    counted = _with_bought(counted, *bought_by_either(users, visitors, config.kept_purchases))
+    return _with_entries(counted, user[once], key[once], item[once], has_item[once], config)
+
+
+def _progress_of_both(users: Profiles, visitors: Profiles, user: Ints, key: Words, pace: Pace) -> Ints:
+    """(U,) how near the next list is, what both know (`key` of `user`) counted once."""
+    weight_of_both = np.bincount(user, pace.weight_of_code[key_code(key)], len(users.length))
+    return np.asarray((users.progress + visitors.progress - weight_of_both.astype(np.int64)) % pace.every, np.int64)
+
+
+def _sums_of_both(users: Profiles, visitors: Profiles, as_of_s: Ints, online: OnlineSums) -> Floats:
+    """(U, S) as of `as_of_s` (U,), what both know counted twice."""
+    told = (online.aged(known_sums(profiles, online), as_of_s - profiles.as_of_s) for profiles in (users, visitors))
+    return np.add(*told)
+
+
+def _with_entries(
+    profiles: Profiles, user: Ints, key: Words, item: Words, has_item: Flags, config: ProfileConfig
+) -> Profiles:
+    """The profiles with these entries, by user and key, in place of theirs; what has no place in ring or tail is dropped.
+
+    Fresh are those that were so in the ring that they replace.
+    """
+    in_ring, in_tail = places(user, key, has_item, profiles.as_of_s, config)
+    dropped, below = ~in_ring & ~in_tail, ~in_ring & has_item
+    horizon = profiles.horizon.copy()
+    np.maximum.at(horizon, user[dropped], key[dropped])
+    n_users = len(profiles.length)
+    return replace(
+        _with_bought(profiles, *with_bought(profiles, user[below], key[below], item[below], config.kept_purchases)),
+        horizon=horizon,
+        tail_length=np.bincount(user[in_tail], minlength=n_users),
         tail=key[in_tail],
-        length=np.bincount(user[in_ring], minlength=len(as_of_s)),
+        length=np.bincount(user[in_ring], minlength=n_users),
         key=key[in_ring],
         item=item[in_ring],
-        fresh=_still_fresh(users, user[in_ring], key[in_ring]),
-        bought_length=bought[0],
-        bought_key=bought[1],
-        bought_item=bought[2],
+        fresh=_still_fresh(profiles, user[in_ring], key[in_ring]),
     )
+
+
+def _with_bought(profiles: Profiles, length: Ints, key: Words, item: Words) -> Profiles:
+    return replace(profiles, bought_length=length, bought_key=key, bought_item=item)
 
 
 def handed_over(
