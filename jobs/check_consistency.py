@@ -17,11 +17,13 @@ Writes  {lake_root}/consistency   one row a check
 import json
 import secrets
 import sys
+import time
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import click
+from pyspark.sql import DataFrame, SparkSession
 from rich.console import Console
 from rich.table import Table
 
@@ -30,7 +32,7 @@ from jobs._outcomes import tell_figures, tells_outcome
 from jobs._spark import job_session
 from pipelines.config import Config
 from pipelines.errors import ConsistencyError
-from pipelines.features.consistency import VERDICTS, Filing, compare, summary
+from pipelines.features.consistency import VERDICTS, Filing, Finding, compare, summary
 from pipelines.features.definitions import load_definitions
 from pipelines.features.filed import interactions_of, sample_users, visitors_who_logged_in
 from pipelines.features.rebuilding import decode_readable
@@ -60,30 +62,10 @@ DAY_SECONDS = 24 * 3600
 def main(config: Config, n_users: int, seed: int | None, is_json: bool) -> None:
     config = with_running_servers(config)
     spark, seed = job_session(JOB), secrets.randbelow(2**31) if seed is None else seed
-    schema = config.events.contract.events
-    users = sample_users(read_table(spark, config.table("events"), "events", schema), n_users, seed)
+    users = sample_users(_events(spark, config), n_users, seed)
+    findings = _findings(spark, config, users)
 
-    store = UserStore(
-        connect(str(config.redis.url)),
-        profile_ttl_seconds=config.profile.ttl_days * DAY_SECONDS,
-        list_ttl_seconds=config.lists.ttl_days * DAY_SECONDS,
-    )
-    stored = store.read_profiles(users)
-    # After the profiles: so that what they have is filed, unless they are ahead.
-    filed_up_to = committed_offsets(Path(config.checkpoint(FILING_JOB, "v1")), config.kafka.topic)
-    events = read_table(spark, config.table("events"), "events", schema)
-    filing = Filing(
-        interactions_of(events, users).toPandas(),
-        config.kafka.topic,
-        describe_topic(config.kafka).tag,
-        filed_up_to,
-        frozenset(visitors_who_logged_in(events, users)),
-    )
-    now = datetime.now(timezone.utc)
-    online = load_definitions(config.features.definitions).online()
-    findings = compare(users, decode_readable(stored), filing, online, config.profile, round(now.timestamp() * 1000))
-
-    figures = {"as_of": now, "seed": seed, **summary(findings)}
+    figures = {"as_of": datetime.now(timezone.utc), "seed": seed, **summary(findings)}
     ResultTable(config.table("consistency"), CONSISTENCY, "check_id").append(
         [{"check_id": secrets.token_hex(8), **figures}]
     )
@@ -98,6 +80,31 @@ def main(config: Config, n_users: int, seed: int | None, is_json: bool) -> None:
             "profiles do not say what is filed; `liveshelf rebuild_profiles` makes them anew:\n  "
             + "\n  ".join(figures["examples"])
         )
+
+
+def _findings(spark: SparkSession, config: Config, users: list[str]) -> list[Finding]:
+    store = UserStore(
+        connect(str(config.redis.url)),
+        profile_ttl_seconds=config.profile.ttl_days * DAY_SECONDS,
+        list_ttl_seconds=config.lists.ttl_days * DAY_SECONDS,
+    )
+    stored = store.read_profiles(users)
+    # After the profiles: so that what they have is filed, unless they are ahead.
+    filed_up_to = committed_offsets(Path(config.checkpoint(FILING_JOB, "v1")), config.kafka.topic)
+    events = _events(spark, config)
+    filing = Filing(
+        interactions_of(events, users).toPandas(),
+        config.kafka.topic,
+        describe_topic(config.kafka).tag,
+        filed_up_to,
+        frozenset(visitors_who_logged_in(events, users)),
+    )
+    online = load_definitions(config.features.definitions).online()
+    return compare(users, decode_readable(stored), filing, online, config.profile, time.time_ns() // 1_000_000)
+
+
+def _events(spark: SparkSession, config: Config) -> DataFrame:
+    return read_table(spark, config.table("events"), "events", config.events.contract.events)
 
 
 def _tell(config: Config, figures: dict[str, Any]) -> None:

@@ -15,7 +15,9 @@ State   {checkpoint_root}/validate_events/v1
 """
 
 import sys
+from collections.abc import Callable
 from datetime import datetime, timezone
+from typing import Any
 
 import click
 from pyspark.sql import DataFrame, SparkSession
@@ -25,6 +27,7 @@ from jobs._notices import notice
 from jobs._options import config_option, once_option
 from jobs._parsing import TopicFormat
 from jobs._spark import job_session
+from pipelines.audit.background import BackgroundAudit
 from pipelines.config import Config
 from pipelines.events.extra import with_extra_fields
 from pipelines.events.parse import parse_records
@@ -61,16 +64,7 @@ def main(config: Config, once: bool) -> None:
 
     _remember(spark, config, rules)
     audit = background_audit(config, rules, heartbeat.tell) if validation.audit_seconds else None
-
-    tables = EventTables(
-        events_path=config.table("events"),
-        quarantine_path=config.table("quarantine"),
-        event_dedupe_minutes=validation.event_dedupe_minutes,
-        quarantine_dedupe_days=validation.quarantine_dedupe_days,
-        contract=contract,
-        on_batch=lambda figures: heartbeat.tell_batch(tally.add(figures)),
-        observe=audit.offer if audit else None,
-    )
+    tables = _tables(config, lambda figures: heartbeat.tell_batch(tally.add(figures)), audit)
     checkpoint, every = config.checkpoint(JOB, "v1"), validation.trigger_seconds
     heartbeat.tell({"ruleset": rules.ruleset})
     stream = start_stream(
@@ -87,6 +81,18 @@ def main(config: Config, once: bool) -> None:
     stream.wait()
     if audit:
         audit.stop()
+
+
+def _tables(config: Config, on_batch: Callable[[dict[str, Any]], None], audit: BackgroundAudit | None) -> EventTables:
+    return EventTables(
+        events_path=config.table("events"),
+        quarantine_path=config.table("quarantine"),
+        event_dedupe_minutes=config.validation.event_dedupe_minutes,
+        quarantine_dedupe_days=config.validation.quarantine_dedupe_days,
+        contract=config.events.contract,
+        on_batch=on_batch,
+        observe=audit.offer if audit else None,
+    )
 
 
 def _remember(spark: SparkSession, config: Config, rules: CompiledRules) -> None:
