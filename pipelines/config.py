@@ -117,7 +117,7 @@ def load_config(path: str | Path) -> Config:
     try:
         config = Config(**values)
     except ValidationError as error:
-        raise ConfigError("\n".join(_explain(path.name, problem) for problem in error.errors())) from error
+        raise ConfigError("\n".join(_explain(_source(path, problem), problem) for problem in error.errors())) from error
     return _with_well_known_variables(config)
 
 
@@ -135,17 +135,23 @@ def _with_well_known_variables(config: Config) -> Config:
     return config.model_copy(update={"kafka": kafka, "bridge": bridge, "redis": redis, "tracking": tracking})
 
 
-def _explain(file_name: str, problem: Any) -> str:
+def _source(path: Path, problem: Any) -> str:
+    """Where the value comes from: the variable that sets it, for it wins; else the file."""
+    variable = f"LIVESHELF_{'__'.join(str(part) for part in problem['loc'])}".upper()
+    return f"the variable {variable}" if variable in {name.upper() for name in os.environ} else path.name
+
+
+def _explain(source: str, problem: Any) -> str:
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] != "extra_forbidden":
         came = "" if problem["type"] == "value_error" else f", got {problem['input']!r}"  # it may be a secret
-        return f"{file_name}: {where}: {problem['msg'].removeprefix('Value error, ')}{came}"
+        return f"{source}: {where}: {problem['msg'].removeprefix('Value error, ')}{came}"
     *parents, key = (str(part) for part in problem["loc"])
     known = sorted(_section(parents).model_fields)
     near = difflib.get_close_matches(key, known, n=1)
     hint = f"; did you mean '{near[0]}'?" if near else "."
     section = ".".join(parents)
-    return f"{file_name}: {section + ': ' if section else ''}unknown key '{key}'{hint} Known: {', '.join(known)}"
+    return f"{source}: {section + ': ' if section else ''}unknown key '{key}'{hint} Known: {', '.join(known)}"
 
 
 def _section(parents: list[str]) -> type[BaseModel]:

@@ -11,8 +11,9 @@ from pipelines.config import Config
 from pipelines.errors import ServerError
 
 KAFKA_VARIABLE, REDIS_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS", "REDIS_URL"
-HOME = Path(".liveshelf")
+HOME, DEMO = Path(".liveshelf"), "demo"  # DEMO: the demo's folder in HOME
 NO_SERVER = "no {kind}: start the embedded one with `liveshelf up`, or set {variable}"
+OF_THE_DEMO = ". A demo runs: for its servers `export LIVESHELF_CONFIG={config}`"
 
 
 def with_running_servers(config: Config, home: Path = HOME) -> Config:
@@ -66,7 +67,8 @@ def _running_port(name: str, home: Path, otherwise: str) -> int:
         from pipelines.local.records import read_record, record_path
     except ImportError as error:  # psutil is in the extra `local`
         raise ServerError(otherwise) from error
-    record = read_record(record_path(home.resolve(), name))
-    if record is None or not record.is_live:
-        raise ServerError(otherwise)
-    return record.port
+    record, of_demo = (read_record(record_path(each.resolve(), name)) for each in (home, home / DEMO))
+    if record is not None and record.is_live:
+        return record.port
+    hint = of_demo is not None and of_demo.is_live
+    raise ServerError(otherwise + (OF_THE_DEMO.format(config=home / DEMO / "config.yaml") if hint else ""))

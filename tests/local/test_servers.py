@@ -186,6 +186,14 @@ def test_no_server_at_all_is_an_error_that_says_what_to_start(tmp_path: Path) ->
         with_running_servers(Config(kafka=KafkaConfig(bootstrap_servers=NOBODY)), tmp_path)
 
 
+def test_of_a_demo_that_runs_it_is_said_how_to_use_its_servers(tmp_path: Path) -> None:
+    alive = ProcessId.of(os.getpid())
+    write_record(record_path(tmp_path / "demo", "valkey"), Record(alive, alive, 1))
+
+    with pytest.raises(ServerError, match=r"no Redis: .*export LIVESHELF_CONFIG=\S+demo/config\.yaml"):
+        with_running_servers(Config(kafka=KafkaConfig(bootstrap_servers=NOBODY)), tmp_path)
+
+
 def test_a_record_whose_processes_have_ended_is_no_running_server(tmp_path: Path) -> None:
     ended = ProcessId(pid=os.getpid(), created=0.0)
     write_record(record_path(tmp_path, "valkey"), Record(ended, ended, 1))

@@ -109,6 +109,30 @@ def test_the_environment_wins_over_the_file_key_by_key(tmp_path, monkeypatch):
     assert (config.kafka.bootstrap_servers, config.redis.url) == ("k:9092", "redis://:secret@h:1/0")
 
 
+@pytest.mark.parametrize("name", ["LIVESHELF_LOGGING__FORMAT", "liveshelf_logging__format"])
+def test_a_wrong_variable_is_named_not_the_file(tmp_path, monkeypatch, name):
+    path = tmp_path / "c.yaml"
+    path.write_text("lists: {n: 0}")
+    monkeypatch.setenv(name, "jason")
+
+    with pytest.raises(ConfigError) as error:
+        load_config(path)
+
+    assert "the variable LIVESHELF_LOGGING__FORMAT: logging.format: Input should be 'auto'" in str(error.value)
+    assert "c.yaml: lists.n: " in str(error.value)
+
+
+@pytest.mark.parametrize("url", ["localhost:6379", "http://:secret@h:1/0", "redis://:secret@h:port/0"])
+def test_an_address_of_redis_that_is_none_is_refused_without_its_password(monkeypatch, url):
+    monkeypatch.setenv("REDIS_URL", url)
+
+    result = CliRunner().invoke(main, ["status", "--once", "--config", str(PROJECT / "conf/local.yaml")])
+
+    assert result.exit_code == 1
+    assert result.output.startswith("liveshelf: the address of Redis cannot be used: expected redis://HOST:PORT/N")
+    assert "secret" not in result.output
+
+
 @pytest.mark.parametrize("name", ["local", "cluster"])
 def test_the_shipped_configurations_load(name):
     load_config(PROJECT / f"conf/{name}.yaml")

@@ -7,7 +7,7 @@ import yaml
 
 from pipelines.config import Config
 from pipelines.local import broker, valkey
-from pipelines.local.addresses import HOME
+from pipelines.local.addresses import DEMO, HOME
 from pipelines.local.demo.watch import JOBS
 from pipelines.local.processes import clear_the_way
 
@@ -17,7 +17,7 @@ def demo_home(*, fresh: bool) -> Path:
 
     Raises ServerError when a demo runs now.
     """
-    home = HOME / "demo"
+    home = HOME / DEMO
     for name in (*JOBS, broker.NAME, valkey.NAME):
         clear_the_way(name, home)
     if fresh:
