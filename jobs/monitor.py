@@ -22,7 +22,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
-import requests
 import yaml
 
 from jobs._alert_lines import AlertLines
@@ -32,6 +31,7 @@ from pipelines.config import Config
 from pipelines.errors import ServerError
 from pipelines.local import grafana
 from pipelines.local.addresses import HOME, with_running_redis
+from pipelines.local.observers import answers
 from pipelines.local.processes import OwnedProcess, clear_the_way, exit_on_signals, free_port
 from pipelines.local.prometheus import ALERTMANAGER, PROMETHEUS, is_installed, start_alertmanager, start_prometheus
 
@@ -95,21 +95,14 @@ def _exporter(config: Config) -> OwnedProcess:
     # would count as told now for five minutes
     process = OwnedProcess(EXPORTER, HOME, free_port(config.monitoring.port))
     command = [sys.executable, "-m", "jobs", EXPORTER, "--port", str(process.port)]
-    process.start(command, lambda: _answers(f"127.0.0.1:{process.port}"), START_SECONDS)
+    process.start(command, lambda: answers(f"http://127.0.0.1:{process.port}/healthz"), START_SECONDS)
     return process
 
 
 def _services(config: Config) -> list[str]:
     """Those that answer now: one that was never started is no alert."""
     listening = [f"127.0.0.1:{section.port}" for section in (config.collector, config.serving)]
-    return [address for address in listening if _answers(address)]
-
-
-def _answers(address: str) -> bool:
-    try:
-        return requests.get(f"http://{address}/healthz", timeout=2).ok
-    except requests.RequestException:
-        return False
+    return [address for address in listening if answers(f"http://{address}/healthz")]
 
 
 def _alertmanager_config(webhook: str | None) -> Path:

@@ -6,9 +6,8 @@ Not a package of Debian: `grafana` or `grafana-server` on the PATH, as its own p
 import shutil
 from pathlib import Path
 
-import requests
-
 from pipelines.errors import ServerError
+from pipelines.local.observers import answers, made_folder
 from pipelines.local.processes import OwnedProcess, clear_the_way, free_port
 
 GRAFANA = "grafana"
@@ -52,7 +51,10 @@ def start_grafana(
     process = OwnedProcess(GRAFANA, home, free_port())
     environment = SETTINGS | {
         "GF_SERVER_HTTP_PORT": str(process.port),
-        **{f"GF_PATHS_{name.upper()}": str(_folder(home, name)) for name in ("data", "logs", "plugins")},
+        **{
+            f"GF_PATHS_{name.upper()}": str(made_folder(home.resolve() / GRAFANA / name))
+            for name in ("data", "logs", "plugins")
+        },
         "GF_PATHS_PROVISIONING": str(provisioning.resolve()),
         "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(dashboards.resolve() / "overview.json"),
         "LIVESHELF_PROMETHEUS": f"http://{prometheus}",
@@ -65,9 +67,8 @@ def start_grafana(
         str(found),
         *BINARIES[found.name],
     ]
-    process.start(
-        [*command, "--homepath", str(_home_of(found))], lambda: _is_ready(f"127.0.0.1:{process.port}"), START_SECONDS
-    )
+    health = f"http://127.0.0.1:{process.port}/api/health"
+    process.start([*command, "--homepath", str(_home_of(found))], lambda: answers(health), START_SECONDS)
     return process
 
 
@@ -80,16 +81,3 @@ def _home_of(binary: Path) -> Path:
     """Where its own files are: beside the binary of an archive, else where packages put them."""
     beside = binary.resolve().parent.parent
     return beside if (beside / "conf/defaults.ini").exists() else PACKAGED_HOME
-
-
-def _folder(home: Path, name: str) -> Path:
-    folder = home.resolve() / GRAFANA / name
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _is_ready(address: str) -> bool:
-    try:
-        return requests.get(f"http://{address}/api/health", timeout=2).ok
-    except requests.RequestException:
-        return False

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import requests
 import yaml
 
 from pipelines.errors import ServerError
+from pipelines.local.observers import answers, made_folder
 from pipelines.local.processes import OwnedProcess, clear_the_way, free_port
 
 PROMETHEUS, ALERTMANAGER = "prometheus", "prometheus-alertmanager"
@@ -35,7 +35,7 @@ def start_prometheus(
     }
     if alertmanager is not None:
         config["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]}
-    data = _folder(home, PROMETHEUS)
+    data = made_folder(home / PROMETHEUS)
     file = data / "prometheus.yml"
     file.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     storage = ["--storage.tsdb.path", str(data / "data"), "--storage.tsdb.retention.time", KEPT]
@@ -44,7 +44,7 @@ def start_prometheus(
 
 def start_alertmanager(home: Path, config: Path) -> OwnedProcess:
     """Notify as `config` says. Raises ServerError when there is no Alertmanager, or it is not ready."""
-    storage = ["--storage.path", str(_folder(home, ALERTMANAGER) / "data")]
+    storage = ["--storage.path", str(made_folder(home / ALERTMANAGER) / "data")]
     return _started(ALERTMANAGER, home, ["--config.file", str(config), *storage, "--cluster.listen-address", ""])
 
 
@@ -60,18 +60,6 @@ def _started(name: str, home: Path, arguments: Sequence[str]) -> OwnedProcess:
     clear_the_way(name, home)
     process = OwnedProcess(name, home, free_port())
     address = f"127.0.0.1:{process.port}"
-    process.start([binary, *arguments, "--web.listen-address", address], lambda: _is_ready(address), START_SECONDS)
+    ready = f"http://{address}/-/ready"
+    process.start([binary, *arguments, "--web.listen-address", address], lambda: answers(ready), START_SECONDS)
     return process
-
-
-def _folder(home: Path, name: str) -> Path:
-    folder = home / name
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _is_ready(address: str) -> bool:
-    try:
-        return requests.get(f"http://{address}/-/ready", timeout=2).ok
-    except requests.ConnectionError:
-        return False

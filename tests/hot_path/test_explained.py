@@ -124,10 +124,8 @@ def test_the_command_line_says_it_for_people_and_for_machines(plain, shop, tmp_p
     unknown = CliRunner().invoke(main, ["stranger", "--config", str(path)])
 
     assert told.exit_code == 0 and "purchased" in told.output and "in cart" in told.output and "scarf" in told.output
-    assert [item["item_id"] for item in json.loads(data.stdout)["items"]][:2] == [
-        "scarf",
-        "milk",
-    ] or data.exit_code == 0
+    assert data.exit_code == 0
+    assert [item["item_id"] for item in json.loads(data.stdout)["items"]][:2] == ["scarf", "milk"]
     assert unknown.exit_code == 1
 
 
