@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from pipelines.http.figures import of_all_workers, render
 
+_PREFIX = "liveshelf_serving"
 _SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.05, 0.1, 0.25, 0.5, 1, 5)
 _AGE_SECONDS = (1, 10, 60, 600, 3_600, 6 * 3_600, 86_400, 3 * 86_400, 7 * 86_400, 30 * 86_400)
 
@@ -15,62 +16,80 @@ class Metrics:
 
     def __init__(self) -> None:
         self._by_source: dict[tuple[str, str], Counter] = {}
-        self.registry = registry = CollectorRegistry()
-        prefix = "liveshelf_serving"
+        self.registry = CollectorRegistry()
+        self._count_lists(self.registry)
+        self._count_items(self.registry)
+        self._count_requests(self.registry)
+        self._count_redis(self.registry)
+
+    def _count_lists(self, registry: CollectorRegistry) -> None:
+        """What was answered."""
         self.lists = Counter(
-            f"{prefix}_lists",
+            f"{_PREFIX}_lists",
             "lists that were answered, by what they begin with, and why that is no personal list",
             ["source", "reason"],
             registry=registry,
         )
-        self.stale = Counter(f"{prefix}_stale_lists", "those that were flagged as stale", registry=registry)
-        self.filled = Counter(
-            f"{prefix}_filled_items", "items that did not come from the user's own list", ["reason"], registry=registry
-        )
-        self.filtered = Counter(
-            f"{prefix}_filtered_items", "items that were left out when they were read", ["why"], registry=registry
-        )
-        self.short = Counter(f"{prefix}_short_lists", "lists with fewer items than were asked for", registry=registry)
+        self.stale = Counter(f"{_PREFIX}_stale_lists", "those that were flagged as stale", registry=registry)
+        self.short = Counter(f"{_PREFIX}_short_lists", "lists with fewer items than were asked for", registry=registry)
         self.age_seconds = Histogram(
-            f"{prefix}_list_age_seconds",
+            f"{_PREFIX}_list_age_seconds",
             "age of the personal lists that were answered",
             buckets=_AGE_SECONDS,
             registry=registry,
         )
+        self.remembered = Counter(
+            f"{_PREFIX}_remembered_lists", "personal lists from memory, while Redis was away", registry=registry
+        )
+        self.impressions = Counter(
+            f"{_PREFIX}_impressions", "impressions for Kafka, if the service logs them", ["fate"], registry=registry
+        )
+
+    def _count_items(self, registry: CollectorRegistry) -> None:
+        """What lists were made of."""
+        self.filled = Counter(
+            f"{_PREFIX}_filled_items", "items that did not come from the user's own list", ["reason"], registry=registry
+        )
+        self.filtered = Counter(
+            f"{_PREFIX}_filtered_items", "items that were left out when they were read", ["why"], registry=registry
+        )
+        self.asked = Counter(
+            f"{_PREFIX}_lists_asked_for", "lists asked to be made again, as an item was gone", registry=registry
+        )
+        self.behind = Counter(
+            f"{_PREFIX}_catalogue_behind",
+            "reads that went on before the catalogue had come up to them",
+            registry=registry,
+        )
+
+    def _count_requests(self, registry: CollectorRegistry) -> None:
+        """How it was asked."""
         self.seconds = Histogram(
-            f"{prefix}_request_seconds",
+            f"{_PREFIX}_request_seconds",
             "from a request's head to its answer",
             ["route"],
             buckets=_SECONDS,
             registry=registry,
         )
-        self.refused = Counter(f"{prefix}_requests_refused", "requests that were refused", ["kind"], registry=registry)
-        self.not_modified = Counter(f"{prefix}_not_modified", "requests answered with 304", registry=registry)
-        self.remembered = Counter(
-            f"{prefix}_remembered_lists", "personal lists from memory, while Redis was away", registry=registry
-        )
-        self.redis_errors = Counter(f"{prefix}_redis_errors", "reads that failed", ["kind"], registry=registry)
+        self.refused = Counter(f"{_PREFIX}_requests_refused", "requests that were refused", ["kind"], registry=registry)
+        self.not_modified = Counter(f"{_PREFIX}_not_modified", "requests answered with 304", registry=registry)
+
+    def _count_redis(self, registry: CollectorRegistry) -> None:
+        """What was read."""
+        self.redis_errors = Counter(f"{_PREFIX}_redis_errors", "reads that failed", ["kind"], registry=registry)
         self.redis_seconds = Histogram(
-            f"{prefix}_redis_read_seconds", "time that Redis took to answer a read", buckets=_SECONDS, registry=registry
-        )
-        self.redis_up = Gauge(
-            f"{prefix}_redis_up", "whether Redis answers", registry=registry, multiprocess_mode="livemin"
-        )
-        self.redis_up.set(1)
-        self.behind = Counter(
-            f"{prefix}_catalogue_behind",
-            "reads that went on before the catalogue had come up to them",
+            f"{_PREFIX}_redis_read_seconds",
+            "time that Redis took to answer a read",
+            buckets=_SECONDS,
             registry=registry,
         )
-        self.unreadable = Counter(f"{prefix}_unreadable_values", "values in Redis that are no list", registry=registry)
+        self.redis_up = Gauge(
+            f"{_PREFIX}_redis_up", "whether Redis answers", registry=registry, multiprocess_mode="livemin"
+        )
+        self.redis_up.set(1)
+        self.unreadable = Counter(f"{_PREFIX}_unreadable_values", "values in Redis that are no list", registry=registry)
         self.fallback_reads = Counter(
-            f"{prefix}_fallback_lists", "fallback lists that were needed", ["from"], registry=registry
-        )
-        self.asked = Counter(
-            f"{prefix}_lists_asked_for", "lists asked to be made again, as an item was gone", registry=registry
-        )
-        self.impressions = Counter(
-            f"{prefix}_impressions", "impressions for Kafka, if the service logs them", ["fate"], registry=registry
+            f"{_PREFIX}_fallback_lists", "fallback lists that were needed", ["from"], registry=registry
         )
 
     def count_list(self, source: str, reason: str) -> None:
