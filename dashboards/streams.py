@@ -43,14 +43,17 @@ BOARD = Board(
                 {"{{stream}} {{topic}}/{{partition}}": "liveshelf_stream_kafka_offset"},
             ),
             Panel(
-                "Starts",
-                "in an hour; more than the releases of a day: it ends again and again",
-                {"{{stream}}": "increase(liveshelf_stream_starts_total[1h])"},
+                "Starts and failures",
+                "in an hour; starts without failures are releases, with them it ends again and again",
+                {
+                    "{{stream}} started": "increase(liveshelf_stream_starts_total[1h])",
+                    "{{stream}} failed": "increase(liveshelf_stream_failures_total[1h])",
+                },
             ),
             Panel(
-                "Errors",
-                "that ended a stream, by kind, in an hour; `killed` could not say why",
-                {"{{stream}} {{kind}}": "increase(liveshelf_stream_errors_total[1h])"},
+                "What streams ended of",
+                "by kind of error, ever; `killed` could not say why",
+                {"{{stream}} {{kind}}": "liveshelf_stream_errors_total"},
             ),
             Panel(
                 "Running for",
