@@ -11,16 +11,21 @@ from redis.exceptions import RedisError
 from pipelines.monitoring.meanings import JOBS_THAT_END, OF_STREAM
 from pipelines.monitoring.services import Services
 from pipelines.monitoring.standing import unfiled_lists, waiting_users
+from pipelines.monitoring.words import lasted
 from pipelines.stores.heartbeat import HeartbeatStore
+from pipelines.stores.history import HistoryStore
 from pipelines.stores.outcomes import Outcome, OutcomeStore
 from pipelines.stores.serving_mode import ServingMode, ServingModeStore
 
 SILENT_SECONDS = 60  # a stream gives a sign of life every five
 FAR_BEHIND_RECORDS = 20_000
 MUCH_QUARANTINED = 0.05
+FILING, JUDGED = "validate_events", ("n_valid", "n_quarantined")
+RECENT_MS, N_RECENT_POINTS = 5 * 60_000, 7  # as long as the alert looks back; a point a minute
 FAILED, FOUND = 1, 3  # exit codes
 MOST_LINES = 3  # of what a job said
 Beat = Mapping[str, Any]
+Figures = Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Overview:
     n_unfiled: int = 0  # published lists that are not in Delta yet
     memory_bytes: int = 0
     services: Mapping[str, bool] = field(default_factory=dict)  # whether those answer that have answered before
+    filed_before: Figures = field(default_factory=dict)  # totals of validate_events RECENT_MS ago; none of a younger one
 
     @classmethod
     def read(cls, client: Redis, services: Services | None = None) -> "Overview":
@@ -52,6 +58,7 @@ class Overview:
                 n_unfiled=unfiled_lists(client),
                 memory_bytes=client.info("memory")["used_memory"],
                 services=answers,
+                filed_before=_filed_before(client, now_ms - RECENT_MS),
             )
         except RedisError as error:
             return cls(now_ms, problem=f"{type(error).__name__}: {error}", services=answers)
@@ -74,11 +81,19 @@ def troubles(overview: Overview) -> list[str]:
     return [*_of_streams(overview), *down, *_of_serving(overview), *_of_model(overview), *_of_jobs(overview)]
 
 
-def quarantined_share(beat: Beat) -> float:
-    """Share of the records that were quarantined since the stream started."""
-    n_bad = int(beat.get("n_quarantined", 0))
-    n_all = n_bad + int(beat.get("n_valid", 0))
-    return n_bad / n_all if n_all else 0.0
+def quarantined_share(beat: Beat, before: Figures | None = None) -> float:
+    """Share of the records that were quarantined since totals were as `before`: else, or where they fell, since the start."""
+    since = [(before or {}).get(name, 0) for name in JUDGED]
+    told = [beat.get(name, 0) for name in JUDGED]
+    if any(now < then for now, then in zip(told, since, strict=True)):
+        since = [0, 0]
+    n_good, n_bad = (now - then for now, then in zip(told, since, strict=True))
+    return n_bad / (n_good + n_bad) if n_bad else 0.0
+
+
+def _filed_before(client: Redis, at_ms: int) -> Figures:
+    noted = HistoryStore(client).read(FILING, N_RECENT_POINTS)
+    return next((point.figures for point in reversed(noted) if point.at_ms <= at_ms), {})
 
 
 def _of_streams(overview: Overview) -> Iterator[str]:
@@ -86,12 +101,12 @@ def _of_streams(overview: Overview) -> Iterator[str]:
         if beat.get("state") == "failed":
             yield f"{stream} ended with an error"
         elif overview.is_silent(stream):
-            yield f"{stream} has given no sign of life for {overview.silence_seconds(stream):,.0f} s"
+            yield f"{stream} has given no sign of life for {lasted(overview.silence_seconds(stream))}"
     for stream, beat in overview.streams.items():
         if (beat.get("kafka_lag") or 0) > FAR_BEHIND_RECORDS:
             yield f"{stream} is {beat['kafka_lag']:,} records behind Kafka"
-        if (share := quarantined_share(beat)) > MUCH_QUARANTINED:
-            yield f"{stream} quarantined {share:.0%} of the records since it started"
+    if (share := quarantined_share(overview.streams.get(FILING, {}), overview.filed_before)) > MUCH_QUARANTINED:
+        yield f"{FILING} quarantined {share:.0%} of the records of the last five minutes"
 
 
 def _of_serving(overview: Overview) -> Iterator[str]:

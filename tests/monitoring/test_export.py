@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,9 +19,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from jobs.export_metrics import main
 from jobs.status import main as status
 from pipelines.local.processes import free_port
+from pipelines.monitoring.overview import Overview, troubles
 from pipelines.stores.due import DueStore
 from pipelines.stores.heartbeat import HeartbeatStore
-from pipelines.stores.keys import list_log_key
+from pipelines.stores.keys import history_key, list_log_key
 from pipelines.stores.outcomes import Outcome, OutcomeStore
 from pipelines.stores.serving_mode import ServingMode, ServingModeStore
 
@@ -130,6 +132,16 @@ def test_the_status_is_read_as_it_is_now(redis_url, redis_client, monkeypatch):
     assert told["troubles"] == [] and told["streams"]["personalize"]["n_lists"] == 4
     assert json.loads(ill.stdout)["troubles"] == ["nobody gets a personal list: a test"]
     assert "made 4" in shown.stdout and "nobody gets a personal list" in shown.stdout
+
+
+@pytest.mark.parametrize(("minutes_ago", "n_troubles"), [(4, 1), (6, 0)])
+def test_records_that_were_quarantined_more_than_five_minutes_ago_are_no_trouble(redis_client, minutes_ago, n_troubles):
+    noted = {"n_valid": 90, "n_quarantined": 40}
+    HeartbeatStore(redis_client).beat("validate_events", {"state": "running", **noted})
+    for minutes, before in ((9, noted | {"n_quarantined": 0}), (minutes_ago, noted)):
+        redis_client.xadd(history_key("validate_events"), before, id=f"{time.time_ns() // 1_000_000 - minutes * 60_000}-0")
+
+    assert len(troubles(Overview.read(redis_client))) == n_troubles
 
 
 @pytest.mark.slow

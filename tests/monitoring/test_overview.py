@@ -22,6 +22,10 @@ def an_overview(**more) -> Overview:
     return Overview(NOW_MS, **more)
 
 
+def filed(n_valid: int, n_quarantined: int, before: dict) -> Overview:
+    return an_overview(streams={"validate_events": beat(n_valid=n_valid, n_quarantined=n_quarantined)}, filed_before=before)
+
+
 @pytest.mark.parametrize(
     ("overview", "expected"),
     [
@@ -31,6 +35,11 @@ def an_overview(**more) -> Overview:
             an_overview(streams={"personalize": beat(90)}),
             ["personalize has given no sign of life for 90 s"],
             id="silent",
+        ),
+        pytest.param(
+            an_overview(streams={"personalize": beat(3 * 3600)}),
+            ["personalize has given no sign of life for 3 h"],
+            id="silent-for-long",
         ),
         pytest.param(an_overview(streams={"personalize": beat(90, state="stopped")}), [], id="stopped-by-somebody"),
         pytest.param(
@@ -43,8 +52,19 @@ def an_overview(**more) -> Overview:
         ),
         pytest.param(
             an_overview(streams={"validate_events": beat(n_valid=90, n_quarantined=10)}),
-            ["validate_events quarantined 10% of the records since it started"],
+            ["validate_events quarantined 10% of the records of the last five minutes"],
             id="much-quarantined",
+        ),
+        pytest.param(filed(90, 10, {"n_valid": 80.0, "n_quarantined": 10.0}), [], id="much-quarantined-long-ago"),
+        pytest.param(
+            filed(900, 20, {"n_valid": 890.0, "n_quarantined": 10.0}),
+            ["validate_events quarantined 50% of the records of the last five minutes"],
+            id="much-quarantined-since-then",
+        ),
+        pytest.param(
+            filed(90, 10, {"n_valid": 800.0, "n_quarantined": 10.0}),
+            ["validate_events quarantined 10% of the records of the last five minutes"],
+            id="much-quarantined-by-a-stream-that-began-anew",
         ),
         pytest.param(
             an_overview(serving=ServingMode("fallback", "a test")), ["nobody gets a personal list: a test"], id="fallback"
