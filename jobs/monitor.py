@@ -5,8 +5,8 @@
     liveshelf monitor --webhook http://127.0.0.1:9000/alerts   and tell somebody
 
 Starts `export_metrics`, Prometheus, and Alertmanager and Grafana where they are installed, each on a free loopback port, which is
-told. Looks at the streams through their heartbeats, and at the collector and the service of lists where the configuration says
-that they listen.
+told. Looks at the streams through their heartbeats, and at the collector and the service of lists from their first answer on,
+where the configuration says that they listen.
 On a cluster your own Prometheus does this: docs/metrics.md has what to scrape, conf/monitoring the rules and the dashboards.
 
 \b
@@ -17,8 +17,10 @@ Writes  .liveshelf/prometheus, .liveshelf/prometheus-alertmanager, .liveshelf/gr
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
@@ -27,13 +29,15 @@ import yaml
 from jobs._alert_lines import AlertLines
 from jobs._notices import notice
 from jobs._options import config_option
+from jobs._scraped import Scraped
 from pipelines.config import Config
 from pipelines.errors import ServerError
 from pipelines.local import grafana
 from pipelines.local.addresses import HOME, with_running_redis
 from pipelines.local.observers import answers
 from pipelines.local.processes import OwnedProcess, clear_the_way, exit_on_signals, free_port
-from pipelines.local.prometheus import ALERTMANAGER, PROMETHEUS, is_installed, start_alertmanager, start_prometheus
+from pipelines.local.prometheus import ALERTMANAGER, is_installed, scrape, start_alertmanager, start_prometheus
+from pipelines.monitoring.services import Services
 
 RULES, ALERTMANAGER_CONFIG = Path("conf/monitoring/alerts.yml"), Path("conf/monitoring/alertmanager.yml")
 DASHBOARDS, PROVISIONING = Path("conf/monitoring/grafana"), Path("conf/monitoring/grafana-provisioning")
@@ -47,21 +51,36 @@ EXPORTER, START_SECONDS = "export_metrics", 30.0
 @config_option
 def main(config: Config, webhook: str | None, scrape_seconds: float) -> None:
     try:
-        with exit_on_signals(), _running(config, webhook, scrape_seconds) as servers:
+        with exit_on_signals(), _running(config, webhook, scrape_seconds) as running:
             click.echo("Alerts are told here, too. Ctrl-C ends all; what was seen is kept for a week.")
-            prometheus = next(server for server in servers if server.name == PROMETHEUS)
-            lines = AlertLines(f"127.0.0.1:{prometheus.port}")
-            while not (ended := [server.name for server in servers if not server.is_running]):
-                for line in lines.news():
-                    click.echo(line)
-                time.sleep(1)
-            raise ServerError(f"{', '.join(ended)} ended: see {servers[0].log.parent}")
+            _tell(running)
     except KeyboardInterrupt:
         click.echo("\nstopped")
 
 
+@dataclass(frozen=True)
+class _Running:
+    servers: Sequence[OwnedProcess]
+    scraped: Scraped
+    prometheus: str  # host:port
+
+
+def _tell(running: _Running) -> None:
+    """Say alerts, and services that have started, until one of the servers ends: raises ServerError then."""
+    alerts = AlertLines(running.prometheus)
+    while not (ended := [server.name for server in running.servers if not server.is_running]):
+        for line in (*_watched(running.scraped), *alerts.news()):
+            click.echo(line)
+        time.sleep(1)
+    raise ServerError(f"{', '.join(ended)} ended: see {running.servers[0].log.parent}")
+
+
+def _watched(scraped: Scraped) -> list[str]:
+    return [f"{job:<15} http://{address}/metrics" for job, address in scraped.news().items()]
+
+
 @contextmanager
-def _running(config: Config, webhook: str | None, scrape_seconds: float) -> Iterator[list[OwnedProcess]]:
+def _running(config: Config, webhook: str | None, scrape_seconds: float) -> Iterator[_Running]:
     with ExitStack() as stack:
         servers: list[OwnedProcess] = []
 
@@ -71,19 +90,25 @@ def _running(config: Config, webhook: str | None, scrape_seconds: float) -> Iter
             click.echo(f"{name:<15} http://127.0.0.1:{server.port}{path}")
             return f"127.0.0.1:{server.port}"
 
-        targets = [keep("state, metrics", _exporter(config), "/status"), *_services(config)]
+        exporter = keep("state, metrics", _exporter(config), "/status")
+        scraped = Scraped(exporter, Services.of(config), partial(scrape, HOME))
+        for line in _watched(scraped):
+            click.echo(line)
+        if scraped.missing:
+            notice(f"not started yet: {', '.join(scraped.missing)}; watched from the first answer on")
         alertmanager = None
         if is_installed(ALERTMANAGER):
             alertmanager = keep("Alertmanager", start_alertmanager(HOME, _alertmanager_config(webhook)))
         else:
             notice("no Alertmanager: alerts show here and in Prometheus alone")
-        prometheus = keep("Prometheus", start_prometheus(HOME, targets, RULES, alertmanager, scrape_seconds), "/alerts")
+        started = start_prometheus(HOME, scraped.targets, RULES, alertmanager, scrape_seconds)
+        prometheus = keep("Prometheus", started, "/alerts")
         if grafana.is_installed():
             started = grafana.start_grafana(HOME, prometheus, DASHBOARDS, PROVISIONING, scrape_seconds)
             keep("Grafana", started, "/dashboards")
         else:
             notice("no Grafana: import conf/monitoring/grafana into yours")
-        yield servers
+        yield _Running(servers, scraped, prometheus)
 
 
 def _exporter(config: Config) -> OwnedProcess:
@@ -97,12 +122,6 @@ def _exporter(config: Config) -> OwnedProcess:
     command = [sys.executable, "-m", "jobs", EXPORTER, "--port", str(process.port)]
     process.start(command, lambda: answers(f"http://127.0.0.1:{process.port}/healthz"), START_SECONDS)
     return process
-
-
-def _services(config: Config) -> list[str]:
-    """Those that answer now: one that was never started is no alert."""
-    listening = [f"127.0.0.1:{section.port}" for section in (config.collector, config.serving)]
-    return [address for address in listening if answers(f"http://{address}/healthz")]
 
 
 def _alertmanager_config(webhook: str | None) -> Path:

@@ -33,6 +33,7 @@ from pipelines.stores.connection import connect
 TIMEOUT_SECONDS = 2.0
 N_POINTS = 25  # of small plots: minutes of a stream, runs of a job that ends
 WRONG = 3
+FILE_COLUMNS = 240  # a file has no width: what is wrong stays one line there
 
 
 @click.command(help=__doc__)
@@ -44,6 +45,8 @@ WRONG = 3
 def main(config: Config, is_once: bool, is_json: bool, every_seconds: float) -> None:
     client = connect(str(with_running_redis(config).redis.url), timeout_seconds=TIMEOUT_SECONDS, retries=0)
     console = Console()
+    if not console.is_terminal:
+        console.width = FILE_COLUMNS
     services = Services.of(config)
     if is_json or is_once or not console.is_terminal:
         _tell_once(client, services, console, is_json=is_json)

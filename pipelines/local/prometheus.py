@@ -3,6 +3,7 @@
 Debian's packages `prometheus` and `prometheus-alertmanager`, or their servers from anywhere else on the PATH.
 """
 
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ PROMETHEUS, ALERTMANAGER = "prometheus", "prometheus-alertmanager"
 BINARIES = {PROMETHEUS: ("prometheus",), ALERTMANAGER: ("prometheus-alertmanager", "alertmanager")}
 START_SECONDS = 60.0
 KEPT = "7d"
+TARGETS = "targets.json"
 
 
 def start_prometheus(
@@ -25,21 +27,33 @@ def start_prometheus(
 ) -> OwnedProcess:
     """Scrape `targets` (host:port) as the job `liveshelf`, judge by `rules`, tell `alertmanager` (host:port).
 
+    `scrape` changes the targets while it runs.
+
     What was scraped lies in `home`/prometheus, for KEPT. Raises ServerError when there is no Prometheus, or it is not ready.
     """
     every = f"{round(scrape_seconds * 1000)}ms"
+    scrape(home, targets)
+    data = made_folder(home / PROMETHEUS)
+    found = {"files": [str((data / TARGETS).resolve())], "refresh_interval": every}
     config: dict[str, Any] = {
         "global": {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every},
         "rule_files": [str(rules.resolve())],
-        "scrape_configs": [{"job_name": "liveshelf", "static_configs": [{"targets": list(targets)}]}],
+        "scrape_configs": [{"job_name": "liveshelf", "file_sd_configs": [found]}],
     }
     if alertmanager is not None:
         config["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]}
-    data = made_folder(home / PROMETHEUS)
     file = data / "prometheus.yml"
     file.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     storage = ["--storage.tsdb.path", str(data / "data"), "--storage.tsdb.retention.time", KEPT]
     return _started(PROMETHEUS, home, ["--config.file", str(file), *storage])
+
+
+def scrape(home: Path, targets: Sequence[str]) -> None:
+    """From now on those: a Prometheus that runs in `home` notices within some seconds."""
+    data = made_folder(home / PROMETHEUS)
+    part = data / f"{TARGETS}.part"  # it may read at any moment
+    part.write_text(json.dumps([{"targets": list(targets)}]), encoding="utf-8")
+    part.replace(data / TARGETS)
 
 
 def start_alertmanager(home: Path, config: Path) -> OwnedProcess:

@@ -41,7 +41,9 @@ class Overview:
     n_unfiled: int = 0  # published lists that are not in Delta yet
     memory_bytes: int = 0
     services: Mapping[str, bool] = field(default_factory=dict)  # whether those answer that have answered before
-    filed_before: Figures = field(default_factory=dict)  # totals of validate_events RECENT_MS ago; none of a younger one
+    filed_before: Figures = field(
+        default_factory=dict
+    )  # totals of validate_events RECENT_MS ago; none of a younger one
 
     @classmethod
     def read(cls, client: Redis, services: Services | None = None) -> "Overview":

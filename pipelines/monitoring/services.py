@@ -31,9 +31,14 @@ class Services:
         return {job: job in answering for job in self.addresses if job in self._seen}
 
 
-def _answers(host: str, port: int) -> bool:
+def reached_at(host: str, port: int) -> str:
+    """Where this machine asks a service that listens on `host`: host:port."""
     host = EVERYWHERE.get(host, host)
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _answers(host: str, port: int) -> bool:
+    address = reached_at(host, port)
     with requests.Session() as session:
         session.trust_env = False  # no proxy stands between this machine and itself
         try:

@@ -134,12 +134,22 @@ def test_the_status_is_read_as_it_is_now(redis_url, redis_client, monkeypatch):
     assert "made 4" in shown.stdout and "nobody gets a personal list" in shown.stdout
 
 
+def test_in_a_file_a_trouble_is_one_line(redis_url, redis_client, monkeypatch):
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    reason = "check_freshness took personal lists away, for events are older than the hard limit of six hours says"
+    ServingModeStore(redis_client).set(ServingMode("fallback", reason))
+
+    assert reason in CliRunner().invoke(status, []).stdout
+
+
 @pytest.mark.parametrize(("minutes_ago", "n_troubles"), [(4, 1), (6, 0)])
 def test_records_that_were_quarantined_more_than_five_minutes_ago_are_no_trouble(redis_client, minutes_ago, n_troubles):
     noted = {"n_valid": 90, "n_quarantined": 40}
     HeartbeatStore(redis_client).beat("validate_events", {"state": "running", **noted})
     for minutes, before in ((9, noted | {"n_quarantined": 0}), (minutes_ago, noted)):
-        redis_client.xadd(history_key("validate_events"), before, id=f"{time.time_ns() // 1_000_000 - minutes * 60_000}-0")
+        redis_client.xadd(
+            history_key("validate_events"), before, id=f"{time.time_ns() // 1_000_000 - minutes * 60_000}-0"
+        )
 
     assert len(troubles(Overview.read(redis_client))) == n_troubles
 

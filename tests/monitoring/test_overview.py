@@ -23,7 +23,9 @@ def an_overview(**more) -> Overview:
 
 
 def filed(n_valid: int, n_quarantined: int, before: dict) -> Overview:
-    return an_overview(streams={"validate_events": beat(n_valid=n_valid, n_quarantined=n_quarantined)}, filed_before=before)
+    return an_overview(
+        streams={"validate_events": beat(n_valid=n_valid, n_quarantined=n_quarantined)}, filed_before=before
+    )
 
 
 @pytest.mark.parametrize(

@@ -163,3 +163,12 @@ def test_a_time_is_said_in_the_largest_unit_of_which_there_are_two(seconds, said
 @pytest.mark.parametrize(("value", "said"), [(None, "–"), (1_234.5, "1,234"), (12, "12"), (0.2134, "0.213"), (0, "0")])
 def test_numbers_are_short(value, said):
     assert rounded(value) == said
+
+
+@pytest.mark.parametrize(
+    ("lags", "said"), [({}, "–"), ({"lag_p50_ms": 210.4, "lag_p99_ms": 900.0}, "210 · 900 ms")], ids=["none", "some"]
+)
+def test_no_unit_is_said_of_what_nobody_measured(lags, said):
+    html = page(an_overview(streams={"personalize": beat(**lags)}), {})
+
+    assert f"<dt>event to list, p50 · p99</dt><dd>{said}</dd>" in html

@@ -11,7 +11,15 @@ import pytest
 import requests
 import yaml
 
-from pipelines.local.prometheus import ALERTMANAGER, PROMETHEUS, is_installed, start_alertmanager, start_prometheus
+from pipelines.local.processes import free_port
+from pipelines.local.prometheus import (
+    ALERTMANAGER,
+    PROMETHEUS,
+    is_installed,
+    scrape,
+    start_alertmanager,
+    start_prometheus,
+)
 from pipelines.stores.heartbeat import HeartbeatStore
 from tests.monitoring.test_export import exporter
 
@@ -118,12 +126,21 @@ def test_a_stream_that_dies_is_told_once_and_its_recovery_once(redis_url, redis_
     assert receiver.notifications.empty()
 
 
-def wait_for_scrape(port: int) -> None:
+def test_a_service_that_starts_later_is_scraped_too(tmp_path):
+    first, second = (f"127.0.0.1:{free_port()}" for _ in range(2))
+    prometheus = start_prometheus(tmp_path, [first], quick_rules(tmp_path), scrape_seconds=1)
+    try:
+        wait_for_scrape(prometheus.port, f'up{{instance="{first}"}}')
+        scrape(tmp_path, [first, second])
+        wait_for_scrape(prometheus.port, f'up{{instance="{second}"}}')
+    finally:
+        prometheus.stop()
+
+
+def wait_for_scrape(port: int, query: str = "liveshelf_stream_state") -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
-        answer = requests.get(
-            f"http://127.0.0.1:{port}/api/v1/query", params={"query": "liveshelf_stream_state"}, timeout=10
-        )
+        answer = requests.get(f"http://127.0.0.1:{port}/api/v1/query", params={"query": query}, timeout=10)
         if answer.json()["data"]["result"]:
             return
         time.sleep(0.2)
