@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
@@ -117,7 +118,8 @@ def serve(processes: Processes, listening: socket.socket, make_app: Callable[[],
         Multiprocess(settings, sockets=[listening]).run()
         log.info("service_stopped")
     else:
-        _LoggingServer(settings).run(sockets=[listening])
+        with suppress(KeyboardInterrupt):  # Ctrl-C is how it is to be ended
+            _LoggingServer(settings).run(sockets=[listening])
 
 
 class _LoggingServer(uvicorn.Server):

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -32,6 +33,13 @@ PROJECT = Path(__file__).parents[2]
 @contextmanager
 def exporter(redis_url: str) -> Iterator[str]:
     """Start the job on a free port; gives its address."""
+    with exporting(redis_url) as (address, _):
+        yield address
+
+
+@contextmanager
+def exporting(redis_url: str) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """The same with its process."""
     command = [sys.executable, "-m", "jobs", "export_metrics", "--port", "0"]
     environment = os.environ | {"REDIS_URL": redis_url}
     with subprocess.Popen(command, cwd=PROJECT, env=environment, stderr=subprocess.PIPE, text=True) as process:
@@ -39,7 +47,7 @@ def exporter(redis_url: str) -> Iterator[str]:
             told = process.stderr.readline()
             address = re.search(r"http://127\.0\.0\.1:\d+", told).group()
             assert answered(f"{address}/healthz").json() == {"status": "ok"}
-            yield address
+            yield address, process
         finally:
             process.terminate()
 
@@ -94,6 +102,15 @@ def test_streams_redis_queues_and_mode_are_told_as_they_are_now(redis_url, redis
     assert before["liveshelf_lists_unfiled"] == 1
     assert before["liveshelf_redis_up"] == 1 and before["liveshelf_redis_memory_bytes"] > 100_000
     assert (before["liveshelf_serving_fallback"], after["liveshelf_serving_fallback"]) == (0, 1)
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_it_well():
+    with exporting(f"redis://127.0.0.1:{free_port()}/0") as (_, process):
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+
+    assert process.returncode == 0 and "Aborted" not in told
 
 
 @pytest.mark.slow
