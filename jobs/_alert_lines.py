@@ -1,7 +1,7 @@
 """Alerts as lines for a terminal: one when an alert fires, one when it has ended."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import requests
@@ -15,9 +15,9 @@ Alert = Mapping[str, Any]
 class AlertLines:
     """Remembers which alerts fired when Prometheus was asked last."""
 
-    def __init__(self, prometheus: str) -> None:
-        """`prometheus`: host:port."""
-        self._address = f"http://{prometheus}/api/v1/alerts"
+    def __init__(self, prometheus: str, jobs: Callable[[], Mapping[str, str]] = dict) -> None:
+        """`prometheus`: host:port; `jobs`: who answers where, by host:port."""
+        self._address, self._jobs = f"http://{prometheus}/api/v1/alerts", jobs
         self._firing: dict[str, Alert] = {}
 
     def news(self) -> list[str]:
@@ -30,18 +30,19 @@ class AlertLines:
 
     def changed(self, alerts: Sequence[Alert]) -> list[str]:
         """Lines of what fires and did not before, and of what did and does not."""
-        firing = {_name(alert["labels"]): alert for alert in alerts if alert["state"] == "firing"}
+        jobs = self._jobs()
+        firing = {_name(alert["labels"], jobs): alert for alert in alerts if alert["state"] == "firing"}
         began = [f"{_now()} FIRING   {name}: {_what_to_do(firing[name])}" for name in firing.keys() - self._firing]
         ended = [f"{_now()} resolved {name}" for name in self._firing.keys() - firing]
         self._firing = firing
         return sorted(began) + sorted(ended)
 
 
-def _name(labels: Mapping[str, str]) -> str:
+def _name(labels: Mapping[str, str], jobs: Mapping[str, str]) -> str:
     of = {label: value for label, value in sorted(labels.items()) if label not in WHAT_ELSE}
     if len(of) > 1:
         of.pop(INSTANCE, None)  # of the exporter, where an alert is of something else
-    told = f" ({', '.join(of.values())})" if of else ""
+    told = f" ({', '.join(jobs.get(value, value) for value in of.values())})" if of else ""
     return f"{labels['alertname']}{told}"
 
 

@@ -19,6 +19,11 @@ class Scraped:
         return [self._exporter, *self._found.values()]
 
     @property
+    def jobs(self) -> dict[str, str]:
+        """The services that were found, by host:port."""
+        return {address: job for job, address in self._found.items()}
+
+    @property
     def missing(self) -> list[str]:
         """Services that have not answered yet."""
         return [job for job in self._services.addresses if job not in self._found]

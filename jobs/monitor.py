@@ -67,7 +67,7 @@ class _Running:
 
 def _tell(running: _Running) -> None:
     """Say alerts, and services that have started, until one of the servers ends: raises ServerError then."""
-    alerts = AlertLines(running.prometheus)
+    alerts = AlertLines(running.prometheus, lambda: running.scraped.jobs)
     while not (ended := [server.name for server in running.servers if not server.is_running]):
         for line in (*_watched(running.scraped), *alerts.news()):
             click.echo(line)

@@ -34,6 +34,14 @@ def test_a_service_that_is_down_is_named():
     assert "Down (127.0.0.1:8380): " in said
 
 
+def test_of_a_service_that_is_down_the_job_is_named_where_it_is_known():
+    lines = AlertLines("nowhere:1", lambda: {"127.0.0.1:8380": "collect_events"})
+
+    (said,) = lines.changed([an_alert("Down", instance="127.0.0.1:8380")])
+
+    assert "Down (collect_events): " in said
+
+
 def test_two_of_a_kind_are_told_apart():
     said = AlertLines("nowhere:1").changed([an_alert("Silent", stream="a"), an_alert("Silent", stream="b")])
 

@@ -29,3 +29,4 @@ def test_a_service_is_scraped_from_its_first_answer_on_and_when_it_has_ended():
 
     assert scraped.targets == ["127.0.0.1:8382", "127.0.0.1:8380", "127.0.0.1:8381"]
     assert told == [scraped.targets[:2], scraped.targets]
+    assert scraped.jobs == {"127.0.0.1:8380": "collect_events", "127.0.0.1:8381": "serve_lists"}
