@@ -27,6 +27,7 @@ import click
 import yaml
 
 from jobs._alert_lines import AlertLines
+from jobs._delivery import Delivery
 from jobs._notices import notice
 from jobs._options import config_option
 from jobs._scraped import Scraped
@@ -63,13 +64,15 @@ class _Running:
     servers: Sequence[OwnedProcess]
     scraped: Scraped
     prometheus: str  # host:port
+    delivery: Delivery | None  # of a webhook that was asked for
 
 
 def _tell(running: _Running) -> None:
     """Say alerts, and services that have started, until one of the servers ends: raises ServerError then."""
     alerts = AlertLines(running.prometheus, lambda: running.scraped.jobs)
     while not (ended := [server.name for server in running.servers if not server.is_running]):
-        for line in (*_watched(running.scraped), *alerts.news()):
+        delivered = running.delivery.news() if running.delivery else []
+        for line in (*_watched(running.scraped), *alerts.news(), *delivered):
             click.echo(line)
         time.sleep(1)
     raise ServerError(f"{', '.join(ended)} ended: see {running.servers[0].log.parent}")
@@ -96,9 +99,10 @@ def _running(config: Config, webhook: str | None, scrape_seconds: float) -> Iter
             click.echo(line)
         if scraped.missing:
             notice(f"not started yet: {', '.join(scraped.missing)}; watched from the first answer on")
-        alertmanager = None
+        alertmanager, delivery = None, None
         if is_installed(ALERTMANAGER):
             alertmanager = keep("Alertmanager", start_alertmanager(HOME, _alertmanager_config(webhook)))
+            delivery = Delivery(alertmanager, webhook, servers[-1].log) if webhook else None
         else:
             notice("no Alertmanager: alerts show here and in Prometheus alone")
         started = start_prometheus(HOME, scraped.targets, RULES, alertmanager, scrape_seconds)
@@ -108,7 +112,7 @@ def _running(config: Config, webhook: str | None, scrape_seconds: float) -> Iter
             keep("Grafana", started, "/dashboards")
         else:
             notice("no Grafana: import conf/monitoring/grafana into yours")
-        yield _Running(servers, scraped, prometheus)
+        yield _Running(servers, scraped, prometheus, delivery)
 
 
 def _exporter(config: Config) -> OwnedProcess:
