@@ -133,8 +133,9 @@ def clear_the_way(name: str, home: Path) -> None:
         path.unlink(missing_ok=True)
         return
     if record.is_live:
+        where = f" on 127.0.0.1:{record.port}" if record.port else ""  # a stream listens nowhere
         raise ServerError(
-            f"{name} of {home} is already running on 127.0.0.1:{record.port}, started by process {record.owner.pid}: "
+            f"{name} of {home} is already running{where}, started by process {record.owner.pid}: "
             f"use it, or stop it with Ctrl-C where it was started, or `kill {record.owner.pid}`"
         )
     orphan = record.server.process()

@@ -151,6 +151,15 @@ def test_a_server_whose_owner_lives_is_refused_and_left_alone(
     assert record.exists()
 
 
+@pytest.mark.parametrize(("port", "where"), [(0, ""), (6379, " on 127.0.0.1:6379")])
+def test_where_it_listens_is_said_of_what_listens(port: int, where: str, tmp_path: Path) -> None:
+    alive = ProcessId.of(os.getpid())
+    write_record(record_path(tmp_path, "sleeper"), Record(alive, alive, port))
+
+    with pytest.raises(ServerError, match=f"is already running{where}, started by"):
+        clear_the_way("sleeper", tmp_path)
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"server": 1}'])
 def test_a_record_that_cannot_be_read_is_forgotten(text: str, tmp_path: Path) -> None:
     record = record_path(tmp_path, "sleeper")
