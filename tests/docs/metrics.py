@@ -30,7 +30,9 @@ scrape_configs:
       - targets: ["127.0.0.1:8381"] # serve_lists
 ```
 
-On one machine `make monitor` does all of this: exporter, Prometheus with the rules, Alertmanager, and Grafana where there is one.
+On one machine `make monitor` does all of this: exporter, Prometheus with the rules, Alertmanager, and Grafana where there is one;
+beside the demo, after `export LIVESHELF_CONFIG=.liveshelf/demo/config.yaml`. It watches the collector and the service of lists
+from their first answer on.
 `conf/monitoring/alerts.yml` has alert rules for Prometheus, each with [what to do](operations.md#when-an-alert-fires);
 `conf/monitoring/grafana` has dashboards to import into Grafana: overview, streams, lists, data, services; or let it read
 `conf/monitoring/grafana-provisioning` (`GF_PATHS_PROVISIONING`), which asks the environment for `LIVESHELF_PROMETHEUS`,
