@@ -3,6 +3,9 @@
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from pipelines.audit.comparison import audit_hours
@@ -18,33 +21,45 @@ SUITE = Path(__file__).parents[2] / "conf/expectations/clickstream_hours.json"
 AS_OF = datetime(2024, 6, 29, 12, 5, tzinfo=timezone.utc)  # 11:00 is the newest complete hour
 NEWEST = AS_OF.replace(minute=0) - timedelta(hours=1)
 N_EVENTS = 2_000  # of a usual hour; every tenth is a purchase
-_COORDINATES = "topic string, partition int, offset bigint, ingest_time timestamp"
-CONTEXT_OF_ALL = "struct<" + ",".join(f"{name}:string" for name in CONTEXT.names) + ">"
+_COORDINATES = pa.schema(
+    [
+        ("topic", pa.string()),
+        ("partition", pa.int32()),
+        ("offset", pa.int64()),
+        ("ingest_time", pa.timestamp("us", "UTC")),
+    ]
+)
+_CONTEXT = pa.struct([(name, pa.string()) for name in CONTEXT.names])
 
 
 class Lake:
     """Hours of records, written in order; what is left out of both tables are duplicates."""
 
     def __init__(self, spark):
-        self.spark, self.offset, self.events, self.broken = spark, 0, [], []
+        self.spark, self.offset = spark, 0
+        self.broken = [_COORDINATES.empty_table()]
+        self.events = [_with(self.broken[0], [], [])]
 
     def add(self, hour, n_events=N_EVENTS, n_purchases=None, n_broken=20, n_duplicates=20, referrer="r"):
         n_purchases = n_events // 10 if n_purchases is None else n_purchases
-        for n in range(n_events):
-            kind, context = ("purchase" if n < n_purchases else "click"), ("mobile", "DE", referrer, "p")
-            self.events.append((*self._next(hour, n, n_events), kind, context))
-        for n in range(n_broken):
-            self.broken.append(self._next(hour, n, n_broken + 1))
+        kinds = ["purchase"] * n_purchases + ["click"] * (n_events - n_purchases)
+        contexts = [{**dict.fromkeys(CONTEXT.names, "x"), "referrer": referrer}] * n_events
+        self.events.append(_with(self._next(hour, n_events, n_events), kinds, contexts))
+        self.broken.append(self._next(hour, n_broken, n_broken + 1))
         self.offset += n_duplicates
         return self
 
     def _next(self, hour, n, of):
-        self.offset += 1
-        return "t", 0, self.offset, hour + timedelta(seconds=3599 * (n + 1) / max(of, 1))
+        """`n` records, evenly over the part of the hour that `n` is of `of`."""
+        offsets = self.offset + np.arange(1, n + 1)
+        self.offset += n
+        times_us = round(hour.timestamp()) * 1_000_000 + 3599 * 1_000_000 * np.arange(1, n + 1) // max(of, 1)
+        columns = [pa.repeat("t", n), pa.repeat(pa.scalar(0, pa.int32()), n), pa.array(offsets, pa.int64())]
+        return pa.table([*columns, pa.array(times_us).cast(pa.timestamp("us", "UTC"))], schema=_COORDINATES)
 
     def measures(self, hours=2):
-        events = self.spark.createDataFrame(self.events, f"{_COORDINATES}, event_type string, context {CONTEXT_OF_ALL}")
-        return hourly_measures(events, self.spark.createDataFrame(self.broken, _COORDINATES), as_of=AS_OF, hours=hours)
+        events, broken = (self.spark.createDataFrame(pa.concat_tables(rows)) for rows in (self.events, self.broken))
+        return hourly_measures(events, broken, as_of=AS_OF, hours=hours)
 
     def speaking(self, hours=2):
         """Severity → names of the rules that the last hours break."""
@@ -52,6 +67,11 @@ class Lake:
         result = audit_hours(to_pandas(self.measures(hours)), rules, ruleset="r", scope="a test", as_of=AS_OF)
         assert not result.not_audited
         return {rule.outcome.rule.name: rule.outcome.observed for rule in [*result.alerts, *result.warnings]}
+
+
+def _with(rows, event_types, contexts):
+    rows = rows.append_column("event_type", pa.array(event_types, pa.string()))
+    return rows.append_column("context", pa.array(contexts, _CONTEXT))
 
 
 def usual_weeks(spark, weeks=4):
@@ -130,8 +150,9 @@ def test_an_hour_without_a_record_is_there_and_alerts(spark):
 
 def test_an_outage_in_the_past_lowers_what_is_usual_only_by_its_week(spark):
     lake = usual_weeks(spark).add(NEWEST)
-    lake.events = [row for row in lake.events if not NEWEST - timedelta(weeks=1) <= row[3] < AS_OF - timedelta(weeks=1)]
-    lake.broken = [row for row in lake.broken if not NEWEST - timedelta(weeks=1) <= row[3] < AS_OF - timedelta(weeks=1)]
+    from_, until = NEWEST - timedelta(weeks=1), AS_OF - timedelta(weeks=1)
+    during = (pc.field("ingest_time") >= from_) & (pc.field("ingest_time") < until)
+    lake.events, lake.broken = ([rows.filter(~during) for rows in table] for table in (lake.events, lake.broken))
 
     assert by_measure(lake.measures())["n_records"].usual == 2020
 
@@ -201,7 +222,8 @@ def test_gaps_between_offsets_are_the_duplicates(spark):
     kept += kept[:9]  # a row that is filed twice hides no gap
     draw.shuffle(kept)
 
-    counted = duplicates_per_hour(spark.createDataFrame(kept, _COORDINATES)).collect()
+    rows = pa.Table.from_pylist([dict(zip(_COORDINATES.names, row, strict=True)) for row in kept], _COORDINATES)
+    counted = duplicates_per_hour(spark.createDataFrame(rows)).collect()
 
     expected = {}
     for partition in (0, 1):
