@@ -24,8 +24,10 @@ pytestmark = pytest.mark.spark
 
 N_BATCHES, EVERY = 500, 25  # looks at the memory every so many batches
 WARM_UP, LOOKS = 2, 6  # looks that do not count; looks that are compared
-NEW_EVERY = 50  # one batch in so many brings a new record, the others send it again: a merge that writes nothing
-MAX_GROWTH_MB = 32  # 300 batches of some 100 kB that stayed would be seen
+NEW_EVERY = (
+    50  # one batch in so many brings a new record, the others send it again or nothing: a merge that writes nothing
+)
+MAX_GROWTH_MB = 16  # 100 batches with a record of some 160 kB that stayed would be seen
 
 
 class Watched:
@@ -58,11 +60,11 @@ def n_cached(spark):
 
 
 def a_source(spark, folder: Path):
-    """One file a micro-batch: a valid record, a broken one, none at all, and so on."""
+    """One file a micro-batch: of six, one has a valid record, one a broken one, and four have none."""
     schema = spark.createDataFrame([], KAFKA).toArrow().schema
     for n in range(N_BATCHES):
         key = n // NEW_EVERY
-        value = [a_value(event_id=f"e-{key}"), b"{%d" % key, None][n % 3]
+        value = {0: a_value(event_id=f"e-{key}"), 3: b"{%d" % key}.get(n % 6)
         row = (b"u-1", value, "t", 0, n, datetime(2024, 6, 1, 12))
         columns = {name: [field] if value else [] for name, field in zip(schema.names, row, strict=True)}
         pq.write_table(pa.Table.from_pydict(columns, schema), folder / f"{n:05}.parquet")
