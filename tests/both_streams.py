@@ -19,6 +19,8 @@ from pipelines.hot_path.model_copy import ModelCopy
 from pipelines.sources.checkpoints import committed_offsets
 from pipelines.stores.connection import connect
 from pipelines.stores.model import ModelStore
+from tests.crash.dying import Point
+from tests.forked_jobs import ForkedJob
 
 PROJECT = Path(__file__).parents[1]
 JOBS = ("validate_events", "personalize")
@@ -75,23 +77,28 @@ class BothStreams:
         self.client: Redis = connect(values["redis"]["url"])
         self.client.flushdb()
 
-    def start(self, job: str, *arguments: str, runner: tuple[str, ...] = ("jobs",)) -> subprocess.Popen:
-        command = [sys.executable, "-m", *runner, job, "--config", str(self.path), *arguments]
-        log = (self.path.parent / f"{job}.log").open("ab")
-        return subprocess.Popen(command, cwd=PROJECT, stdout=log, stderr=log, start_new_session=True)
+    def start(self, job: str, *arguments: str) -> subprocess.Popen:
+        command = [sys.executable, "-m", "jobs", job, "--config", str(self.path), *arguments]
+        with self._log(job).open("ab") as log:
+            return subprocess.Popen(command, cwd=PROJECT, stdout=log, stderr=log, start_new_session=True)
+
+    def _fork(self, job: str, *arguments: str, dies_at: Point | None = None) -> ForkedJob:
+        return ForkedJob([job, "--config", str(self.path), *arguments], self._log(job), dies_at=dies_at)
+
+    def _log(self, job: str) -> Path:
+        return self.path.parent / f"{job}.log"
 
     def finish(self, *jobs: str) -> None:
         """Run the jobs (default: both of the topic) to the end."""
-        running = {job: self.start(job, "--once") for job in jobs or JOBS}
+        running = {job: self._fork(job, "--once") for job in jobs or JOBS}
         codes = {job: process.wait(900) for job, process in running.items()}
-        assert codes == dict.fromkeys(running, 0), (self.path.parent / f"{max(codes, key=codes.get)}.log").read_text()[
-            -3_000:
-        ]
+        failed = {job: self._log(job).read_text()[-3_000:] for job, code in codes.items() if code != 0}
+        assert not failed, "\n".join(f"{job}: {codes[job]}\n{said}" for job, said in failed.items())
 
     def kill_in_mid_stream(self, chance: random.Random, *jobs: str) -> dict[str, int]:
         """Start the jobs for ever, kill each with its JVM soon after its first commit; returns how far each had committed."""
         before = {job: self.committed(job) for job in jobs or JOBS}
-        running = {job: self.start(job) for job in before}
+        running = {job: self._fork(job) for job in before}
         reached = {}
         deadline = time.monotonic() + 600
         while running and time.monotonic() < deadline:
@@ -108,8 +115,8 @@ class BothStreams:
 
     def die_at(self, point: str, batch_id: int) -> int:
         """Let `personalize` kill itself there (crash/dying.py); returns how far it had committed."""
-        process = self.start("personalize", "--once", runner=("tests.crash.dying", point, str(batch_id)))
-        assert process.wait(600) == -signal.SIGKILL, (self.path.parent / "personalize.log").read_text()[-3_000:]
+        process = self._fork("personalize", "--once", dies_at=Point(point, batch_id))
+        assert process.wait(600) == -signal.SIGKILL, self._log("personalize").read_text()[-3_000:]
         return self.committed("personalize")
 
     def committed(self, job: str) -> int:

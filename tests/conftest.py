@@ -20,8 +20,9 @@ pytest_plugins = ["tests.servers"]
 # pyspark takes a process without a main file, such as a worker of pytest-xdist, for a run of its doctests, and ends it.
 vars(sys.modules["__main__"]).setdefault("__file__", __file__)
 
-# A JVM of a test lives for seconds: the second compiler costs such a one more than it gains. Set, also to nothing, it is kept.
-os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
+# A job of a test lives for seconds: the second compiler costs its JVM more than it gains. Set, also to nothing, it is kept.
+JVM_OPTIONS, BRIEF_JVM = "SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1"
+os.environ.setdefault(JVM_OPTIONS, BRIEF_JVM)
 
 os.environ["TZ"] = "UTC"
 time.tzset()
@@ -39,6 +40,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     os.environ[SUBMIT_VARIABLE] = submit_arguments(
         PROJECT / "conf/spark-defaults.conf", spark_jars(), "local[2]", settings, class_archive()
     )
-    session = spark_session("liveshelf-tests")
+    with pytest.MonkeyPatch.context() as patch:  # this JVM lives for the whole run: the second compiler pays
+        if os.environ[JVM_OPTIONS] == BRIEF_JVM:
+            patch.delenv(JVM_OPTIONS)
+        session = spark_session("liveshelf-tests")
     yield session
     session.stop()

@@ -3,10 +3,7 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -15,6 +12,7 @@ from deltalake import DeltaTable
 from jobs import personalize
 from pipelines.features.profile_bytes import decode
 from tests.events.builders import an_event
+from tests.forked_jobs import ForkedJob
 from tests.formats.avro_events import a_schema, avro_value, optional
 from tests.formats.protobuf_events import a_file, in_base64, protobuf_value
 from tests.jobs.shop import Shop
@@ -22,7 +20,6 @@ from tests.registry import a_registry
 
 pytestmark = [pytest.mark.spark, pytest.mark.servers]
 
-PROJECT = Path(__file__).parents[2]
 OLD = a_schema(event_time="long")
 NEW = a_schema(optional("coupon", "string"), optional("color", "string"), event_time="long")
 
@@ -51,13 +48,11 @@ def in_avro(schema_id, schema, **changes):
     return avro_value(schema_id, schema, an_event(event_time=1_717_243_198_250, **changes))
 
 
-def start(shop, *arguments):
-    """`validate_events` as a process of its own."""
-    command = [sys.executable, "-m", "jobs", "validate_events", "--config", str(shop.config), *arguments]
-    log = (shop.root / "job.log").open("ab")
+def start(shop):
+    """`validate_events` as a process of its own, for ever."""
     environment = os.environ | {"LIVESHELF_MASTER": "local[1]"}
     environment.pop("PYSPARK_SUBMIT_ARGS", None)
-    return subprocess.Popen(command, cwd=PROJECT, stdout=log, stderr=log, env=environment, start_new_session=True)
+    return ForkedJob(["validate_events", "--config", str(shop.config)], shop.root / "job.log", environment)
 
 
 def rows(shop, table):
@@ -73,11 +68,10 @@ def wait_for(shop, n_events, process):
         time.sleep(0.2)
 
 
-def test_an_old_checkpoint_goes_on_after_a_new_schema_and_a_new_field(shop, registry):
+def test_an_old_checkpoint_goes_on_after_a_new_schema_and_a_new_field(spark, shop, registry):
     old = registry.register(subject(shop), json.dumps(OLD))
     shop.send(in_avro(old, OLD, event_id="first"), b"\x00", in_avro(77, OLD, event_id="unknown schema"))
-    process = start(shop, "--once")
-    assert process.wait(180) == 0, (shop.root / "job.log").read_text()[-3_000:]
+    assert shop.validate().exit_code == 0
 
     new = registry.register(subject(shop), json.dumps(NEW))
     shop.configure(events={"optional_fields": {"coupon": "string"}})
@@ -86,7 +80,7 @@ def test_an_old_checkpoint_goes_on_after_a_new_schema_and_a_new_field(shop, regi
         in_avro(old, OLD, event_id="third"),
         in_avro(old, OLD, event_id="first"),
     )
-    assert start(shop, "--once").wait(180) == 0, (shop.root / "job.log").read_text()[-3_000:]
+    assert shop.validate().exit_code == 0
 
     assert {row["event_id"]: (row["coupon"], dict(row["extra"] or {})) for row in rows(shop, "events")} == {
         "first": (None, {}),
@@ -112,7 +106,7 @@ def test_a_stream_that_runs_for_ever_loses_no_record_to_a_schema_that_came_later
         registry.is_down = True
         shop.send(in_avro(old, OLD, event_id="e-3"))
         wait_for(shop, 4, process)
-        process.send_signal(signal.SIGTERM)
+        os.kill(process.pid, signal.SIGTERM)
         assert process.wait(60) == 0
     finally:
         if process.poll() is None:
