@@ -24,9 +24,7 @@ pytestmark = pytest.mark.spark
 
 N_BATCHES, EVERY = 500, 25  # looks at the memory every so many batches
 WARM_UP, LOOKS = 2, 6  # looks that do not count; looks that are compared
-NEW_EVERY = (
-    50  # one batch in so many brings a new record, the others send it again or nothing: a merge that writes nothing
-)
+NEW_EVERY = 50  # one batch in so many brings a new record, the others an old one or none: a merge that writes nothing
 MAX_GROWTH_MB = 16  # 100 batches with a record of some 160 kB that stayed would be seen
 
 
