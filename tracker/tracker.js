@@ -59,7 +59,7 @@
       timer = timer || after(+otherMs || ms, () => ((timer = 0), f()))
     }
   }
-  const attribute = (element, name) => element.getAttribute('data-ls-' + name)
+  const attribute = (element, name) => element?.getAttribute('data-ls-' + name)
   const closest = (element, name) => element.closest(`[data-ls-${name}]`)
   const newId = () => crypto.randomUUID?.() || crypto.getRandomValues(new Uint32Array(4)).join('-') // older, or no https
 
@@ -81,10 +81,7 @@
   const keys = (prefix) => [...memory.keys(), ...(storage(Object.keys) || [])].filter((key) => key.startsWith(prefix))
   const forget = () => keys(PREFIX).forEach(remove)
 
-  if (navigator.globalPrivacyControl || navigator.doNotTrack == 1) {
-    forget()
-    return
-  }
+  if (navigator.globalPrivacyControl || navigator.doNotTrack == 1) return forget()
   // A visitor whose id is stored has consented before.
   let consent = storage((s) => s.getItem(ID)) ? GRANTED : { granted: GRANTED, memory: MEMORY }[attribute(script, 'consent')] || ASK
 
@@ -238,7 +235,7 @@
     return {
       item_id: said('product'),
       price: number(said('price')),
-      currency: attribute(closest(product, 'currency') || product, 'currency'),
+      currency: attribute(closest(product, 'currency'), 'currency'),
       quantity: number(said('quantity') || element.closest('form')?.quantity?.value),
       ...(list && {
         list_id: attribute(list, 'list'),
@@ -269,8 +266,8 @@
   }
 
   let known = new WeakMap() // product → what it was at the last look
-  /** See what is new on the page. */
-  const look = () => {
+  /** See what is new on the page: soon after it was drawn, and before whatever the visitor does there. */
+  const look = safely(() => {
     turnPage()
     doc.querySelectorAll(PRODUCT).forEach((element) => {
       const product = productOf(element)
@@ -281,21 +278,22 @@
       const order = closest(element, 'order')
       if (order) {
         // An id made of the order: a thank-you page that is loaded again counts once.
-        product.event_id = encodeURIComponent(attribute(order, 'order') + '.' + item_id)
-        trackOnce(product.event_id, 'purchase', product)
+        trackOnce((product.event_id = encodeURIComponent(attribute(order, 'order') + '.' + item_id)), 'purchase', product)
       } else if (product.list_id) observe(element)
       else if (!closest(element, 'cart')) trackOnce(item_id, 'product_view', product)
     })
-  }
+  })
   const lookSoon = soon(LOOK_MS, look)
 
   const onClick = ({ target, type, button }) => {
+    look()
     const action = target.closest('[data-ls-action]:not(form)')
     const listed = target.closest(LISTED)
     if (action) type == 'click' && track(attribute(action, 'action'), productOf(action))
     else if (listed && target.closest('a,[role=link]') && button < 2) track('click', productOf(listed))
   }
   const onSubmit = ({ target }) => {
+    look()
     const field = attribute(target, 'search')
     const action = attribute(target, 'action')
     const query = field != null && target[field || 'q'].value.trim()
@@ -308,6 +306,7 @@
   let staysHere // the next page is of this shop, and will send what is stored
   const leave = () => {
     isSending = true // what follows on leaving is in the beacon already
+    look()
     if (consent < MEMORY || (!memory.size && (staysHere || pauseMs()))) return
     const batch = nextBatch()
     if (batch[0]) navigator.sendBeacon(endpoint, bodyOf(batch)) // no answer is heard: they stay in the queue
@@ -338,14 +337,16 @@
       consent = isGiven ? GRANTED : REFUSED
       if (!isGiven) return forget()
       memory.forEach((value, key) => write(key, value))
-      look()
       flush()
     },
   }
-  const api = safely((command, ...args) => commands[command](...args))
+  const api = safely((command, ...args) => {
+    look()
+    commands[command](...args)
+  })
 
   const start = () => {
-    safely(look)()
+    look()
     win.liveshelf = api
     api.loaded = true
     stub?.q?.forEach((args) => api(...args))

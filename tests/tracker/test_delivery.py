@@ -188,7 +188,9 @@ def test_two_tabs_are_one_visit_and_send_each_event_once(context, page, shop, co
             other.evaluate(NOW)
 
     collector.wait_for(22)
-    assert queries(collector) == [str(n) for n in range(20)]
+    # Each tab's own are in order. A browser shows one tab late what another stored: those may overtake each other.
+    for first in (0, 1):
+        assert [n for n in map(int, queries(collector)) if n % 2 == first] == list(range(first, 20, 2))
     assert len(ids(collector)) == 22
     assert len({(event["anonymous_id"], event["session_id"]) for event in collector.events}) == 1
 

@@ -179,6 +179,36 @@ def test_pages_of_a_one_page_shop_are_viewed_once_each(page, shop, collector):
     assert views[1]["referrer"] == f"{shop.url}/app.html"
 
 
+@pytest.mark.parametrize(
+    ("act", "made"),
+    [
+        ("document.querySelector('[data-ls-action]').click()", "add_to_cart cup-2"),
+        ("document.querySelector('[name=q]').value = 'tea'; document.forms[0].requestSubmit()", "search tea"),
+        ("liveshelf('track', 'search', { query: 'tea' })", "search tea"),
+        ("liveshelf('identify', 'u1')", "identify"),
+    ],
+)
+def test_whoever_acts_at_once_on_a_drawn_page_has_viewed_it_before(page, shop, collector, act, made):
+    page.goto(f"{shop.url}/app.html")
+    page.wait_for_function("liveshelf.loaded")
+    page.evaluate(f"document.querySelector('[href=\"?page=cup-2\"]').click(); {act}")
+
+    collector.wait_for(1, "product_view")
+    collector.wait_for(1, made.split()[0])
+    *seen, _ = events = collector.events[:5]
+    assert what_of(events) == ["page_view", "click cup-2", "page_view", "product_view cup-2", made]
+    assert not any("user_id" in event for event in seen)
+
+
+def test_a_drawn_page_that_is_left_at_once_was_viewed(page, shop, collector):
+    page.goto(f"{shop.url}/app.html")
+    page.wait_for_function("liveshelf.loaded")
+    page.evaluate("document.querySelector('[href=\"?page=cup-2\"]').click(); location.href = 'cart.html'")
+
+    collector.wait_for(3, "page_view")
+    assert what_of(collector.events)[:4] == ["page_view", "click cup-2", "page_view", "product_view cup-2"]
+
+
 def test_a_page_from_the_browsers_cache_is_viewed_again(page, shop, collector):
     page.goto(f"{shop.url}/mug.html")
     collector.wait_for(2, "page_view", "product_view")
