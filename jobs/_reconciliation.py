@@ -45,10 +45,10 @@ def as_json(result: Reconciliation) -> str:
 
 
 def told(account: Account) -> Told:
-    """What the outcome of the run has: records by their fate, and rows that should not be there."""
-    records = {"produced": account.n_produced, **{name.removeprefix("n_"): n for name, n in asdict(account).items()}}
+    """What the outcome of the run has: the topic's records, by their fate too, and rows that should not be there."""
+    records = {name.removeprefix("n_"): n for name, n in asdict(account).items()}
     rows = {name: records.pop(name) for name in ("twice", "unknown")}
-    return {"records": records, "wrong_rows": rows}
+    return {"produced": {"topic": account.n_produced}, "records": records, "wrong_rows": rows}
 
 
 def raise_if_inexact(result: Reconciliation) -> None:

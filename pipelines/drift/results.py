@@ -87,9 +87,8 @@ class DriftResult:
             "worst_psi_ratio": {"columns": max(ratios)} if ratios else {},
             "columns": dict(Counter[str](judged.verdict for judged in self.judged)),
             "served_ndcg": ndcg,
-            "served_ndcg_fall_ratio": {"fall": self.concept.fall, "limit": self.config.concept.least_fall}
-            if ndcg
-            else {},
+            "served_ndcg_fall_ratio": {"lists": self.concept.fall} if ndcg else {},
+            "served_ndcg_fall_limit_ratio": {"lists": self.config.concept.least_fall} if ndcg else {},
         }
 
     def rows(self) -> list[dict[str, Any]]:

@@ -21,13 +21,14 @@ OF_JOB: dict[str, list[Meaning]] = {
         _gauge("worst_psi_ratio", "drift_worst_psi_ratio", "the highest index by its limit"),
         _gauge("columns", "drift_columns", "columns, by verdict", "verdict"),
         _gauge("served_ndcg", "drift_served_ndcg", "NDCG of served lists: before, and now"),
-        _gauge("served_ndcg_fall_ratio", "drift_served_ndcg_fall_ratio", "share by which that fell, and the limit"),
+        _gauge("served_ndcg_fall_ratio", "drift_served_ndcg_fall_ratio", "share by which that fell"),
+        _gauge("served_ndcg_fall_limit_ratio", "drift_served_ndcg_fall_limit_ratio", "above, it has fallen too far"),
     ],
     "evaluate_model": [
         _gauge("ndcg", "evaluation_ndcg", "NDCG on later choices"),
         _gauge("ndcg_limit", "evaluation_ndcg_limit", "below, it has fallen"),
         _gauge("recall", "evaluation_recall", "recall on later choices"),
-        _gauge("hit_rate", "evaluation_hit_rate", "share of later choices whose list had one"),
+        _gauge("hit_rate", "evaluation_hit_ratio", "share of later choices whose list had one"),
         _gauge("log_loss", "evaluation_log_loss", "log-loss on later choices, nats"),
         _gauge("coverage", "evaluation_coverage_ratio", "share of the catalogue that lists had"),
         _gauge("calibration_error", "evaluation_calibration_error", "how far probabilities are from what happened"),
@@ -56,7 +57,8 @@ OF_JOB: dict[str, list[Meaning]] = {
         _gauge("files_vacuumed", "maintenance_files_vacuumed", "files removed that no version needed", "table"),
     ],
     "reconcile_events": [
-        _gauge("records", "reconciled_records", "records of the topic, by fate", "fate"),
+        _gauge("produced", "reconciled_produced_records", "records that the topic has"),
+        _gauge("records", "reconciled_records", "those, by fate", "fate"),
         _gauge("wrong_rows", "reconciled_wrong_rows", "rows that should not be there"),
     ],
     "check_consistency": [
