@@ -28,7 +28,7 @@ def start_building(spark: SparkSession, config: Config, definitions: Definitions
     Raises StateError where the tables of this version were made by other definitions.
     """
     client = connect(str(config.redis.url))
-    heartbeat, tally = SharedHeartbeat(HeartbeatStore(client), JOB), Tally()
+    heartbeat, tally = SharedHeartbeat(HeartbeatStore(client), JOB).begin(), Tally()
     bound = config.features.max_bytes_per_trigger
     schema = config.events.contract.events
     events = read_stream(spark, config.table("events"), "events", schema, max_bytes_per_trigger=bound)

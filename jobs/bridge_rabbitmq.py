@@ -22,11 +22,12 @@ SIGTERM: receives no more, waits up to 10 s for Kafka and acknowledges; the rest
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
+from typing import Any
 
 import click
 from redis.exceptions import RedisError
@@ -43,16 +44,18 @@ from pipelines.local.addresses import with_running_kafka, with_running_redis
 from pipelines.local.topics import ensure_topic
 from pipelines.logs.log import log
 from pipelines.logs.reasons import short
+from pipelines.progress import kind_of
 from pipelines.sections import KafkaConfig
 from pipelines.sinks.event_producer import Bounds, EventProducer, NotTakenError
 from pipelines.sources.rabbitmq import Counts, Message, RabbitMQQueue
 from pipelines.stores.connection import connect
-from pipelines.stores.heartbeat import HeartbeatStore
+from pipelines.stores.heartbeat import RUNNING, HeartbeatStore, SharedHeartbeat
 
 JOB = "bridge_rabbitmq"
 PROGRESS_SECONDS = 10.0
 CONNECT_SECONDS = 5.0
 CLOSE_SECONDS = 5.0
+Beat = Callable[[Mapping[str, Any]], None]
 RECORD_OVERHEAD_BYTES = 1_024  # of the batch around a record, of which the topic's limit is
 
 
@@ -94,14 +97,15 @@ def main(queue: str | None, adapter: str | None, config: Config) -> None:
         if (figures := _progress(source.counts, told)) != last:  # an idle night is no page of the same line
             last.update(figures)
             log.info("messages_bridged", **figures)
-        beat({**asdict(source.counts), **told.figures()})
+        beat({"state": RUNNING, **asdict(source.counts), **told.figures()})
 
-    try:
-        with stop_on_signals() as should_stop, Polling(PROGRESS_SECONDS, report):
-            producer.wait_connected(CONNECT_SECONDS)  # else the first messages are handed over twice
-            source.run(should_stop)
-    finally:
-        producer.close(CLOSE_SECONDS)
+    with _telling_how_it_ends(beat):
+        try:
+            with stop_on_signals() as should_stop, Polling(PROGRESS_SECONDS, report):
+                producer.wait_connected(CONNECT_SECONDS)  # else the first messages are handed over twice
+                source.run(should_stop)
+        finally:
+            producer.close(CLOSE_SECONDS)
     _print_summary(bridge, source.counts, told)
 
 
@@ -135,18 +139,31 @@ def _open_producer(kafka: KafkaConfig) -> EventProducer:
     return EventProducer(address, kafka.topic, bounds, make_topic)
 
 
-def _heartbeat(config: Config) -> Callable[[dict[str, int]], None]:
-    """Tell Redis that the bridge lives; nothing where there is none, for the bridge needs none."""
+def _heartbeat(config: Config) -> Beat:
+    """Tell Redis that the bridge starts, and then that it lives; nothing where there is none, for the bridge needs none."""
     try:
-        store = HeartbeatStore(connect(str(with_running_redis(config).redis.url)))
+        heartbeat = SharedHeartbeat(HeartbeatStore(connect(str(with_running_redis(config).redis.url))), JOB)
     except ServerError:
         return lambda _figures: None
 
-    def beat(figures: dict[str, int]) -> None:
+    def beat(figures: Mapping[str, Any]) -> None:
         with suppress(RedisError):
-            store.beat(JOB, figures)
+            heartbeat.tell(figures)
 
+    beat({})
     return beat
+
+
+@contextmanager
+def _telling_how_it_ends(beat: Beat) -> Iterator[None]:
+    told = {"state": "stopped"}
+    try:
+        yield
+    except BaseException as error:
+        told = {"state": "failed", "failed_of": kind_of(error)}
+        raise
+    finally:
+        beat(told)
 
 
 def _progress(counts: Counts, told: Told) -> dict[str, int]:

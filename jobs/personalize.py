@@ -59,7 +59,7 @@ def main(config: Config, once: bool) -> None:
     version = definitions.version
     FeaturesVersionStore(client).claim(version)
     settings = _settings(config, definitions)
-    heartbeat, tally = SharedHeartbeat(HeartbeatStore(client), JOB), Tally()
+    heartbeat, tally = SharedHeartbeat(HeartbeatStore(client), JOB).begin(), Tally()
     topic_format = TopicFormat(config.kafka)
     spark = job_session(JOB)
     rules = compile_rules(spark, config.validation.suite, config.events.contract.checked)

@@ -51,7 +51,7 @@ JOB = "validate_events"
 def main(config: Config, once: bool) -> None:
     config = with_running_servers(config)
     validation, contract = config.validation, config.events.contract
-    heartbeat, tally = SharedHeartbeat(HeartbeatStore(connect(str(config.redis.url))), JOB), Tally()
+    heartbeat, tally = SharedHeartbeat(HeartbeatStore(connect(str(config.redis.url))), JOB).begin(), Tally()
     topic_format = TopicFormat(config.kafka)
     spark = job_session(JOB)
 

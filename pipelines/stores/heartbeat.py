@@ -55,6 +55,11 @@ class SharedHeartbeat:
         self._lock = threading.Lock()  # else an older beat could overtake a newer one
         self._next_note_s = 0.0
 
+    def begin(self) -> "SharedHeartbeat":
+        """Tell that the process starts: before Spark does, which may take long, or fail."""
+        self.tell({})
+        return self
+
     def tell(self, figures: Mapping[str, Any]) -> None:
         """Beat with these figures and what others told before."""
         with self._lock:

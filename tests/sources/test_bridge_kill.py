@@ -19,6 +19,7 @@ from pipelines.local.jars import broker_jars
 from pipelines.local.processes import OwnedProcess, free_port
 from pipelines.local.records import read_record, record_path
 from pipelines.local.topics import ensure_topic
+from pipelines.stores.heartbeat import HeartbeatStore
 from tests.events.builders import a_value
 from tests.servers import MAX_RECORD_BYTES
 from tests.sources.rabbit import RabbitMQ
@@ -68,13 +69,14 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
 class Bridge:
     """The job as a process of its own, and what it has brought to Kafka."""
 
-    def __init__(self, rabbit: RabbitMQ, kafka: Kafka, queue: str, log: Path) -> None:
+    def __init__(self, rabbit: RabbitMQ, kafka: Kafka, redis_url: str, queue: str, log: Path) -> None:
         self._topic, self._log, self._kafka = f"bridged-{uuid.uuid4().hex[:8]}", log, kafka
         ensure_topic(kafka.address, self._topic, 2, MAX_RECORD_BYTES)
         self._environment = {
             **os.environ,
             "RABBITMQ_URL": rabbit.url,
             "KAFKA_BOOTSTRAP_SERVERS": kafka.address,
+            "REDIS_URL": redis_url,
             "LIVESHELF_KAFKA__TOPIC": self._topic,
             "LIVESHELF_BRIDGE__QUEUE": queue,
             "LIVESHELF_BRIDGE__PREFETCH": str(PREFETCH),
@@ -85,6 +87,15 @@ class Bridge:
         with self._log.open("ab") as log:
             command = [sys.executable, "-m", "jobs", "bridge_rabbitmq"]
             self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+
+    def fail(self, queue: str) -> str:
+        """Start with another queue, which is not there. Gives what it said."""
+        command = [sys.executable, "-m", "jobs", "bridge_rabbitmq", "--queue", queue]
+        ran = subprocess.run(
+            command, env=self._environment, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+        assert ran.returncode == 1
+        return ran.stderr
 
     def kill(self) -> None:
         assert self._process
@@ -123,8 +134,8 @@ class Bridge:
 
 
 @pytest.fixture
-def bridge(rabbit: RabbitMQ, kafka: Kafka, queue: str, tmp_path: Path) -> Iterator[Bridge]:
-    running = Bridge(rabbit, kafka, queue, tmp_path / "bridge.log")
+def bridge(rabbit: RabbitMQ, kafka: Kafka, redis_url: str, queue: str, tmp_path: Path) -> Iterator[Bridge]:
+    running = Bridge(rabbit, kafka, redis_url, queue, tmp_path / "bridge.log")
     yield running
     if running._process and running._process.poll() is None:
         running._process.kill()
@@ -140,7 +151,9 @@ def until(condition) -> None:
 
 
 @pytest.mark.parametrize("victim", ["rabbit", "kafka", "bridge"])
-def test_nothing_is_lost_when_one_is_killed(rabbit, kafka, bridge, queue, victim):
+def test_nothing_is_lost_when_one_is_killed_and_the_heartbeat_says_what_happened(
+    rabbit, kafka, bridge, queue, redis_client, victim
+):
     sent = [f"e-{n}" for n in range(N_EVENTS)]
     rabbit.publish(queue, (a_value(event_id=event_id, user_id=f"u-{event_id}") for event_id in sent))
     bridge.start()
@@ -158,9 +171,19 @@ def test_nothing_is_lost_when_one_is_killed(rabbit, kafka, bridge, queue, victim
     assert sorted(bridge.ids()) == sorted(sent)
     assert rabbit.n_ready(queue) == 0
     assert "acknowledged" in said
+    told, was_killed = HeartbeatStore(redis_client).read("bridge_rabbitmq"), victim == "bridge"
+    assert told["state"] == "stopped"
+    assert (told["n_starts"], told["errors_by_kind"]) == ((2, {"killed": 1}) if was_killed else (1, {}))
     if (
         victim == "bridge"
     ):  # RabbitMQ may forget acknowledgements when it is killed; what the bridge had in hand is bounded
         assert bridge.n_records() <= N_EVENTS + PREFETCH
     if victim == "rabbit":
         assert "the connection to RabbitMQ is lost" in said
+
+
+def test_a_bridge_that_cannot_begin_says_so_in_its_heartbeat_too(bridge, redis_client):
+    assert "RabbitMQ refuses queue 'nobody-made-it'" in bridge.fail("nobody-made-it")
+
+    told = HeartbeatStore(redis_client).read("bridge_rabbitmq")
+    assert (told["state"], told["n_starts"], told["errors_by_kind"]) == ("failed", 1, {"ServerError": 1})

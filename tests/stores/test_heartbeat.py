@@ -42,6 +42,15 @@ def test_a_stream_is_starting_until_it_says_otherwise_and_what_dies_then_was_kil
     assert third["errors_by_kind"] == {"ServerError": 1, KILLED: 1}
 
 
+def test_a_stream_that_dies_before_spark_is_up_has_said_that_it_starts(redis_client):
+    store = HeartbeatStore(redis_client)
+    for _ in range(2):
+        SharedHeartbeat(store, JOB).begin()
+
+    told = store.read(JOB)
+    assert (told["state"], told["n_starts"], told["errors_by_kind"]) == ("starting", 2, {KILLED: 1})
+
+
 def test_errors_of_all_kinds_are_told_from_0_on(redis_client):
     told = [
         process(redis_client, {"state": "running"}),
