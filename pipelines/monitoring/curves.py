@@ -29,7 +29,9 @@ CURVES = (
     Plotted("personalize", "kafka_lag", "behind Kafka, records"),
     Plotted("personalize", "progressive_ndcg", "NDCG before learning", "progressive_ndcg_of_popularity", "popularity"),
     Plotted("evaluate_model", "ndcg.champion", "NDCG of later choices", "ndcg.popularity", "popularity"),
+    Plotted("evaluate_model", "click_through.personal", "clicked, of places seen"),
     Plotted("detect_drift", "worst_psi_ratio.columns", "worst drift ÷ its limit"),
+    Plotted("detect_drift", "served_ndcg.now", "NDCG of served lists", "served_ndcg.before", "before"),
     Plotted("validate_events", "n_valid", "events filed a minute"),
     Plotted("validate_events", "n_quarantined", "quarantined a minute"),
 )

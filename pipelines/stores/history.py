@@ -14,14 +14,8 @@ TTL_SECONDS = 2 * 24 * 3600
 # Totals since the start (a plot shows what they rose by), and figures as they are.
 TOTALS = ("n_new", "n_lists", "n_valid", "n_quarantined")
 NOTED_OF_JOBS = {  # that end: each of these figures, of all that it is of
-    "audit_events": ("rules",),
-    "check_consistency": ("profiles",),
-    "check_freshness": ("age_seconds",),
-    "detect_drift": ("columns", "worst_psi_ratio", "served_ndcg"),
+    "detect_drift": ("worst_psi_ratio", "served_ndcg"),
     "evaluate_model": ("ndcg", "click_through"),
-    "maintain_tables": ("table_bytes",),
-    "reconcile_events": ("records",),
-    "train_model": ("ndcg",),
 }
 N_RUNS, RUNS_TTL_SECONDS = 2_000, 70 * 24 * 3600
 RUNS_APART_MS = 5 * 60_000  # a job that looks more often is noted less often than it looks, or weeks would not fit

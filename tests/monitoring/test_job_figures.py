@@ -21,6 +21,7 @@ from pipelines.features.consistency import EQUAL, Finding, summary
 from pipelines.freshness.ages import Reading, judge
 from pipelines.freshness.quiet import Clock
 from pipelines.freshness_sections import Limits
+from pipelines.monitoring.curves import CURVES
 from pipelines.monitoring.job_meanings import OF_JOB
 from pipelines.monitoring.meanings import JOBS_THAT_END
 from pipelines.sinks.maintenance import Size, Upkeep
@@ -98,8 +99,12 @@ def test_every_job_that_ends_has_figures():
 
 
 @pytest.mark.parametrize("job", NOTED_OF_JOBS)
-def test_what_is_plotted_is_told(job):
-    assert {*NOTED_OF_JOBS[job]} <= bounded(TOLD[job]()).keys()
+def test_what_is_noted_of_runs_is_told_and_is_plotted(job):
+    told = {f"{name}.{of}" for name, by in bounded(TOLD[job]()).items() for of in by}
+    plotted = {name for plot in CURVES if plot.job == job for name in (plot.figure, plot.beside) if name}
+
+    assert plotted <= told
+    assert {*NOTED_OF_JOBS[job]} == {name.split(".")[0] for name in plotted}
 
 
 def test_ages_stand_beside_their_limits():

@@ -110,21 +110,23 @@ def test_an_outcome_that_was_told_before_there_were_figures_is_read(redis_client
 def test_a_run_is_noted_for_plots_over_weeks(redis_client):
     store, figures = (
         HistoryStore(redis_client),
-        {"age_seconds": {"events": 12.0, "lists": 3.0}, "soft_limit_seconds": {}},
+        {"ndcg": {"champion": 0.12, "popularity": 0.03}, "ndcg_limit": {"champion": 0.1}},
     )
-    store.note_run("check_freshness", figures)
-    store.note_run("check_freshness", figures)  # a moment later
+    store.note_run("evaluate_model", figures)
+    store.note_run("evaluate_model", figures)  # a moment later
     store.note_run("rebuild_profiles", {"profiles": {"replaced": 1.0}})
 
-    assert [point.figures for point in store.read("check_freshness")] == [
-        {"age_seconds.events": 12.0, "age_seconds.lists": 3.0}
+    assert [point.figures for point in store.read("evaluate_model")] == [
+        {"ndcg.champion": 0.12, "ndcg.popularity": 0.03}
     ]
     assert store.read("rebuild_profiles") == []
-    assert redis_client.ttl(history_key("check_freshness")) > 60 * 24 * 3600
+    assert redis_client.ttl(history_key("evaluate_model")) > 60 * 24 * 3600
 
 
 def test_a_run_five_minutes_later_is_another_point(redis_client):
-    redis_client.xadd(history_key("train_model"), {"ndcg.model": 0.1}, id=f"{int(time.time() * 1000) - 301_000}-0")
-    HistoryStore(redis_client).note_run("train_model", {"ndcg": {"model": 0.2}})
+    redis_client.xadd(
+        history_key("evaluate_model"), {"ndcg.champion": 0.1}, id=f"{int(time.time() * 1000) - 301_000}-0"
+    )
+    HistoryStore(redis_client).note_run("evaluate_model", {"ndcg": {"champion": 0.2}})
 
-    assert [point.figures["ndcg.model"] for point in HistoryStore(redis_client).read("train_model")] == [0.1, 0.2]
+    assert [point.figures["ndcg.champion"] for point in HistoryStore(redis_client).read("evaluate_model")] == [0.1, 0.2]
