@@ -35,6 +35,10 @@ def code(task: str, exit_code: int) -> Series:
     return {f'liveshelf_job_exit_code{{task="{task}"}}': f"{exit_code}x30"}
 
 
+def ran(*tasks: str) -> Series:
+    return {f'liveshelf_job_end_timestamp_seconds{{task="{task}"}}': "0x2000" for task in tasks}
+
+
 def records(valid: str, quarantined: str) -> Series:
     return {
         'liveshelf_records_total{verdict="valid"}': valid,
@@ -102,6 +106,11 @@ CASES = {
         {'liveshelf_job_end_timestamp_seconds{task="check_freshness"}': "0x100"},
         {'liveshelf_job_end_timestamp_seconds{task="train_model"}': "0x100"},
         minute=90,
+    ),
+    "LiveshelfLookNeverRan": Case(
+        {**ran("check_freshness", "evaluate_model", "maintain_tables"), "liveshelf_redis_up": "1x2000"},
+        {**ran("check_freshness", "evaluate_model", "maintain_tables", "detect_drift"), "liveshelf_redis_up": "1x2000"},
+        minute=1830,
     ),
     "LiveshelfServedRelevanceFell": Case(code("evaluate_model", 3), code("evaluate_model", 0)),
     "LiveshelfServingFallback": Case({"liveshelf_serving_fallback": "1x30"}, {"liveshelf_serving_fallback": "0x30"}),

@@ -84,7 +84,7 @@ def test_an_alert_says_how_bad_it_is_what_is_wrong_and_what_to_do(alert):
     rule = ALERTS[alert]
 
     assert rule["labels"]["severity"] in {"critical", "warning"}
-    assert re.fullmatch(r"[1-9]\d*m", rule["for"])
+    assert re.fullmatch(r"[1-9]\d*[mh]", rule["for"])
     assert rule["annotations"]["summary"]
     page_of, anchor = rule["annotations"]["runbook"].split("#")
     assert anchor in anchors(PROJECT / page_of)
