@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 RECENT_LAGS = 5_000
+LATE_MS = 5_000  # as the alert has it
 LAG_BOUNDS_MS = (50, 100, 200, 300, 500, 750, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 300_000)
 
 
@@ -20,10 +21,10 @@ class Tally:
     def add(self, figures: Mapping[str, Any]) -> dict[str, Any]:
         """Take one micro-batch in; returns the figures to publish.
 
-        Counts (`n_…`), microseconds (`…_us`) and counts by name (mappings) are summed since the start; `lag_ms` becomes the
-        median and the 99th percentile of the last 5,000 lags, their sum since the start, and how many there were up to each of
-        LAG_BOUNDS_MS and beyond; of what was last by name (`last_…`) the newest of each name is kept; anything else is passed
-        on as it is.
+        Counts (`n_…`), microseconds (`…_us`) and counts by name (mappings) are summed since the start. `lag_ms` becomes the
+        median and the 99th percentile of the last 5,000 lags, and since the start: their sum, how many there were, how many
+        above LATE_MS, how many up to each of LAG_BOUNDS_MS and beyond. Of what was last by name (`last_…`) the newest of each
+        name is kept; anything else is passed on as it is.
         """
         passed_on = {}
         for name, value in figures.items():
@@ -45,7 +46,9 @@ class Tally:
 
     def _add_lags(self, lags_ms: Sequence[int]) -> None:
         self._lags_ms.extend(lags_ms)
-        self._totals["lag_sum_ms"] = self._totals.get("lag_sum_ms", 0) + sum(lags_ms)
+        n_late = sum(1 for lag_ms in lags_ms if lag_ms > LATE_MS)
+        for name, more in {"lag_sum_ms": sum(lags_ms), "n_timed": len(lags_ms), "n_late": n_late}.items():
+            self._totals[name] = self._totals.get(name, 0) + more
         place = np.searchsorted(LAG_BOUNDS_MS, lags_ms)
         counts = np.bincount(place, minlength=len(LAG_BOUNDS_MS) + 1).tolist()
         self._add_counts("lags_up_to_ms", dict(zip([*map(str, LAG_BOUNDS_MS), "inf"], counts, strict=True)))

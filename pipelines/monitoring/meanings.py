@@ -132,6 +132,8 @@ NO_METRIC = {
     "lag_p50_ms": "the histogram has it",
     "lag_p99_ms": "the histogram has it",
     "lag_sum_ms": "the histogram has it",
+    "n_timed": "the histogram has it",
+    "n_late": "the histogram has it",
     "lags_up_to_ms": "the histogram",
     "refused_version": "a text",
     "newest_version": "a text: see model_version",

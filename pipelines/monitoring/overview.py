@@ -3,29 +3,32 @@
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
 
 from pipelines.monitoring.meanings import JOBS_THAT_END, OF_STREAM
+from pipelines.monitoring.recent import Figures, before, share_since
 from pipelines.monitoring.services import Services
 from pipelines.monitoring.standing import unfiled_lists, waiting_users
 from pipelines.monitoring.words import lasted
 from pipelines.stores.heartbeat import HeartbeatStore
-from pipelines.stores.history import HistoryStore
 from pipelines.stores.outcomes import Outcome, OutcomeStore
 from pipelines.stores.serving_mode import ServingMode, ServingModeStore
+from pipelines.tally import LATE_MS
 
 SILENT_SECONDS = 60  # a stream gives a sign of life every five
 FAR_BEHIND_RECORDS = 20_000
 MUCH_QUARANTINED = 0.05
-FILING, JUDGED = "validate_events", ("n_valid", "n_quarantined")
-RECENT_MS, N_RECENT_POINTS = 5 * 60_000, 7  # as long as the alert looks back; a point a minute
+MUCH_LATE = 0.01
+FILING, HOT_PATH = "validate_events", "personalize"
+# As long as the alerts look back: of lists that come late twice ten minutes, one after the other.
+FILING_MINUTES, TIMED_MINUTES = 5, (20, 10)
 FAILED, FOUND = 1, 3  # exit codes
 MOST_LINES = 3  # of what a job said
 Beat = Mapping[str, Any]
-Figures = Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,8 @@ class Overview:
     n_unfiled: int = 0  # published lists that are not in Delta yet
     memory_bytes: int = 0
     services: Mapping[str, bool] = field(default_factory=dict)  # whether those answer that have answered before
-    filed_before: Figures = field(
-        default_factory=dict
-    )  # totals of validate_events RECENT_MS ago; none of a younger one
+    filed_before: Figures = field(default_factory=dict)  # totals FILING_MINUTES ago; none of a stream that is younger
+    timed_before: tuple[Figures, ...] = ()  # totals of the hot path, TIMED_MINUTES ago
 
     @classmethod
     def read(cls, client: Redis, services: Services | None = None) -> "Overview":
@@ -60,7 +62,8 @@ class Overview:
                 n_unfiled=unfiled_lists(client),
                 memory_bytes=client.info("memory")["used_memory"],
                 services=answers,
-                filed_before=_filed_before(client, now_ms - RECENT_MS),
+                filed_before=before(client, FILING, now_ms, FILING_MINUTES)[0],
+                timed_before=before(client, HOT_PATH, now_ms, *TIMED_MINUTES),
             )
         except RedisError as error:
             return cls(now_ms, problem=f"{type(error).__name__}: {error}", services=answers)
@@ -83,19 +86,16 @@ def troubles(overview: Overview) -> list[str]:
     return [*_of_streams(overview), *down, *_of_serving(overview), *_of_model(overview), *_of_jobs(overview)]
 
 
-def quarantined_share(beat: Beat, before: Figures | None = None) -> float:
-    """Share of the records that were quarantined since totals were as `before`: else, or where they fell, since the start."""
-    since = [(before or {}).get(name, 0) for name in JUDGED]
-    told = [beat.get(name, 0) for name in JUDGED]
-    if any(now < then for now, then in zip(told, since, strict=True)):
-        since = [0, 0]
-    n_good, n_bad = (now - then for now, then in zip(told, since, strict=True))
-    return n_bad / (n_good + n_bad) if n_bad else 0.0
+def quarantined_share(beat: Beat, filed_before: Figures | None = None) -> float:
+    """Share of the records that were quarantined since totals were as `filed_before`: else since the start."""
+    return share_since(beat, filed_before or {}, "n_quarantined", ("n_valid", "n_quarantined"))
 
 
-def _filed_before(client: Redis, at_ms: int) -> Figures:
-    noted = HistoryStore(client).read(FILING, N_RECENT_POINTS)
-    return next((point.figures for point in reversed(noted) if point.at_ms <= at_ms), {})
+def late_share(overview: Overview) -> float:
+    """Share of the lists of the last ten minutes that came later than LATE_MS; 0 unless it was MUCH_LATE before, too."""
+    told = [*overview.timed_before, overview.streams.get(HOT_PATH, {})]
+    shares = [share_since(now, then, "n_late", ("n_timed",)) for then, now in pairwise(told) if then]
+    return shares[-1] if len(shares) == len(TIMED_MINUTES) and min(shares) > MUCH_LATE else 0.0
 
 
 def _of_streams(overview: Overview) -> Iterator[str]:
@@ -112,6 +112,8 @@ def _of_streams(overview: Overview) -> Iterator[str]:
 
 
 def _of_serving(overview: Overview) -> Iterator[str]:
+    if share := late_share(overview):
+        yield f"lists come late: {share:.0%} of those of the last ten minutes more than {LATE_MS / 1000:g} s after their event"
     if overview.serving.mode == "fallback":
         yield f"nobody gets a personal list: {overview.serving.reason}"
     if error := overview.streams.get("personalize", {}).get("lists_error"):

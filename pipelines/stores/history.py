@@ -20,7 +20,9 @@ NOTED_OF_JOBS = {  # that end: each of these figures, of all that it is of
 N_RUNS, RUNS_TTL_SECONDS = 2_000, 70 * 24 * 3600
 RUNS_APART_MS = 5 * 60_000  # a job that looks more often is noted less often than it looks, or weeks would not fit
 MOST_OF_A_RUN = 40  # numbers
-NOTED = (*TOTALS, "kafka_lag", "lag_p50_ms", "progressive_ndcg", "progressive_ndcg_of_popularity")
+NOTED = (
+    *TOTALS, "kafka_lag", "lag_p50_ms", "n_timed", "n_late", "progressive_ndcg", "progressive_ndcg_of_popularity",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

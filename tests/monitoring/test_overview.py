@@ -28,6 +28,15 @@ def filed(n_valid: int, n_quarantined: int, before: dict) -> Overview:
     )
 
 
+LATE = "lists come late: 5% of those of the last ten minutes more than 5 s after their event"
+
+
+def timed(*told: tuple[int, int] | None) -> Overview:
+    """Lists timed and those of them that were late, in all: twenty and ten minutes ago, and now."""
+    totals = [dict(zip(("n_timed", "n_late"), each or (), strict=False)) for each in told]
+    return an_overview(streams={"personalize": beat(**totals[-1])}, timed_before=tuple(totals[:-1]))
+
+
 @pytest.mark.parametrize(
     ("overview", "expected"),
     [
@@ -68,6 +77,12 @@ def filed(n_valid: int, n_quarantined: int, before: dict) -> Overview:
             ["validate_events quarantined 10% of the records of the last five minutes"],
             id="much-quarantined-by-a-stream-that-began-anew",
         ),
+        pytest.param(timed((0, 0), (100, 5), (200, 10)), [LATE], id="lists-are-late"),
+        pytest.param(timed((0, 0), (100, 50), (200, 51)), [], id="lists-were-late-before"),
+        pytest.param(timed((0, 0), (100, 1), (200, 51)), [], id="lists-are-late-since-a-moment"),
+        pytest.param(timed((0, 0), (100, 50), (100, 50)), [], id="no-list-is-made"),
+        pytest.param(timed((0, 0), (100, 50), (20, 1)), [LATE], id="lists-are-late-of-a-process-that-began-anew"),
+        pytest.param(timed(None, (100, 50), (200, 100)), [], id="lists-were-late-when-it-began"),
         pytest.param(
             an_overview(serving=ServingMode("fallback", "a test")), ["nobody gets a personal list: a test"], id="fallback"
         ),

@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "evaluation": GROUND | STAGES,
     "drift": GROUND | STAGES,
     "freshness": GROUND,
-    "monitoring": GROUND | {"stores", "http"},
+    "monitoring": GROUND | {"stores", "http", "tally"},
     "training": GROUND | STAGES | {"evaluation"},
     "locks": GROUND,
     **dict.fromkeys(WORLD, GROUND | {"locks", "catalogue"}),
