@@ -171,6 +171,19 @@ def test_records_that_were_quarantined_more_than_five_minutes_ago_are_no_trouble
     assert len(troubles(Overview.read(redis_client))) == n_troubles
 
 
+@pytest.mark.parametrize(("late_20_minutes_ago", "n_troubles"), [(0, 1), (10, 0)])
+def test_lists_that_come_late_for_twenty_minutes_are_a_trouble(redis_client, late_20_minutes_ago, n_troubles):
+    HeartbeatStore(redis_client).beat("personalize", {"state": "running", "n_timed": 300, "n_late": 20})
+    for minutes, n_timed, n_late in ((21, 100, late_20_minutes_ago), (11, 200, 10), (1, 290, 19)):
+        redis_client.xadd(
+            history_key("personalize"),
+            {"n_timed": n_timed, "n_late": n_late},
+            id=f"{time.time_ns() // 1_000_000 - minutes * 60_000}-0",
+        )
+
+    assert len(troubles(Overview.read(redis_client))) == n_troubles
+
+
 @pytest.mark.slow
 def test_the_status_says_that_redis_is_away(monkeypatch):
     monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{free_port()}/0")
