@@ -47,10 +47,11 @@ def services(folder: Path) -> Iterator[tuple[str, str, str]]:
                 subprocess.Popen(command, cwd=PROJECT, stdout=log, stderr=log, env=dict(os.environ))
             )
             stack.callback(process.terminate)
-        addresses = tuple(f"127.0.0.1:{port}" for port in ports.values())
-        for address in addresses:
-            wait_for(f"http://{address}/healthz")
-        yield addresses
+        addresses = {job: f"127.0.0.1:{port}" for job, port in ports.items()}
+        for job, address in addresses.items():
+            path = "readyz" if job == "collect_events" else "healthz"  # it must have found Kafka
+            wait_for(f"http://{address}/{path}")
+        yield tuple(addresses.values())
 
 
 @contextmanager
