@@ -28,6 +28,7 @@ from pipelines.logs.trouble import Tallied
 
 TRACKER = Path(__file__).parent / "static" / "tracker.min.js"
 TRACKER_CACHE_SECONDS = 3_600
+CONTACT_SECONDS = 3.0  # less than uvicorn gives a worker that takes the place of another (5 s)
 
 
 class Collector:
@@ -134,6 +135,8 @@ class Collector:
     def _make_app(self) -> FastAPI:
         @asynccontextmanager
         async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+            # Only then does it listen: until there is contact it could but refuse what another worker would take.
+            await asyncio.to_thread(self._producer.wait_connected, CONTACT_SECONDS)
             yield
             await asyncio.to_thread(self._producer.close, self._config.delivery_timeout_seconds)
 

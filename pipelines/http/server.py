@@ -1,12 +1,17 @@
 """uvicorn, told what a service of ours needs: impatient with slow clients, patient with what it has yet to answer itself."""
 
 import asyncio
+import os
+import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
+from multiprocessing import parent_process
+from multiprocessing.process import BaseProcess
+from threading import Thread
 from typing import Any
 
 import uvicorn
@@ -132,7 +137,15 @@ class _LoggingServer(uvicorn.Server):
 
 def _made(make_app: Callable[[], Any]) -> Any:
     take_up()
+    if supervisor := parent_process():
+        Thread(target=_end_with, args=[supervisor], name="supervisor-watch", daemon=True).start()
     return make_app()
+
+
+def _end_with(supervisor: BaseProcess) -> None:
+    """End as after SIGTERM when the supervisor was killed: a worker that went on would keep the port, unsupervised."""
+    supervisor.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def is_loopback(host: str) -> bool:

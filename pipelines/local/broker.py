@@ -5,13 +5,13 @@ import subprocess
 import uuid
 from pathlib import Path
 
-from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from pipelines.errors import ServerError
 from pipelines.local.java import java_executable
 from pipelines.local.processes import OwnedProcess, clear_the_way, free_port, last_lines
 from pipelines.logs.libraries import unheard
+from pipelines.sources.kafka_admin import KafkaAdmin
 
 NAME = "kafka"
 START_SECONDS = 60.0
@@ -96,7 +96,7 @@ def why_no_answer(bootstrap_servers: str, timeout_ms: int = 5_000) -> str | None
     try:
         with (
             unheard("kafka"),
-            KafkaAdminClient(
+            KafkaAdmin(
                 bootstrap_servers=addresses, bootstrap_timeout_ms=timeout_ms, request_timeout_ms=timeout_ms
             ) as admin,
         ):

@@ -1,9 +1,9 @@
 """Makes the topic of events where it is missing."""
 
-from kafka import KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from pipelines.errors import ServerError
+from pipelines.sources.kafka_admin import KafkaAdmin
 
 
 def ensure_topic(
@@ -17,7 +17,7 @@ def ensure_topic(
     options = {"num_partitions": partitions, "configs": {"max.message.bytes": str(max_record_bytes)}}
     addresses = [address.strip() for address in bootstrap_servers.split(",")]
     try:
-        with KafkaAdminClient(bootstrap_servers=addresses, bootstrap_timeout_ms=timeout_ms) as admin:
+        with KafkaAdmin(bootstrap_servers=addresses, bootstrap_timeout_ms=timeout_ms) as admin:
             if topic not in admin.list_topics():  # asking for one that exists may need rights we lack
                 admin.create_topics({topic: options}, wait_for_metadata=True)
     except TopicAlreadyExistsError:

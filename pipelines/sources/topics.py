@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from kafka import KafkaAdminClient, TopicPartition
+from kafka import TopicPartition
 from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError
 
 from pipelines.errors import ServerError
 from pipelines.sections import KafkaConfig
+from pipelines.sources.kafka_admin import KafkaAdmin
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Topic:
 def describe_topic(kafka: KafkaConfig) -> Topic:
     """Ask the broker. Raises ServerError when it does not answer or has no such topic."""
     try:
-        with KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers, bootstrap_timeout_ms=10_000) as admin:
+        with KafkaAdmin(bootstrap_servers=kafka.bootstrap_servers, bootstrap_timeout_ms=10_000) as admin:
             description = admin.describe_topics([kafka.topic])[0]
             if description["topic_id"] is None:
                 raise ServerError(

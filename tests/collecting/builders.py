@@ -32,6 +32,7 @@ class FakeProducer:
     n_pending: int = 0
     pending_bytes: int = 0
     is_closed: bool = False
+    waited_seconds: float | None = None
 
     def send_all(self, records: Sequence[Record]) -> "Future[None]":
         if self.error:
@@ -50,6 +51,10 @@ class FakeProducer:
         for future in self.waiting:
             future.set_result(None)
         self.waiting.clear()
+
+    def wait_connected(self, timeout_seconds: float) -> bool:
+        self.waited_seconds = timeout_seconds
+        return True
 
     def why_not_ready(self) -> str:
         return self.reason

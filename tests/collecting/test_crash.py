@@ -3,6 +3,7 @@
 import contextlib
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -69,6 +70,18 @@ class RunningCollector:
         self.process.wait(SECONDS)
         return self._log.read_text()
 
+    def kill_a_worker(self) -> None:
+        self._workers()[0].kill()
+
+    def wait_for_contacts(self, broker: KillableBroker, of_workers: int) -> None:
+        port, deadline = int(broker.address.rpartition(":")[2]), time.monotonic() + SECONDS
+        while sum(has_contact(worker, port) for worker in self._workers()) < of_workers:
+            assert time.monotonic() < deadline, self._log.read_text()
+            time.sleep(0.05)
+
+    def _workers(self) -> list[psutil.Process]:
+        return [child for child in psutil.Process(self.process.pid).children() if is_worker(child)]
+
     def memory_bytes(self) -> int:
         return psutil.Process(self.process.pid).memory_info().rss
 
@@ -106,11 +119,30 @@ class Load:
             time.sleep(0.02)
         assert len(self.accepted) >= n_accepted, self.statuses
 
-    def stop(self) -> None:
+    def __enter__(self) -> "Load":
+        return self
+
+    def __exit__(self, *error: object) -> None:
         self._stopped.set()
-        for client in self._clients:
-            client.result(SECONDS)
         self._pool.shutdown()
+        for client in self._clients:
+            client.result()
+
+
+
+def is_worker(process: psutil.Process) -> bool:
+    """Whether it is one of uvicorn's, and alive."""
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.Error:  # it ended
+        return False
+
+
+def has_contact(process: psutil.Process, port: int) -> bool:
+    try:
+        return any(c.raddr and c.raddr.port == port for c in process.net_connections("tcp"))
+    except psutil.Error:
+        return False
 
 
 def event(event_id: str, user: int) -> dict:
@@ -134,13 +166,12 @@ def ids_in(broker: KillableBroker) -> list[str]:
 def test_a_broker_killed_under_load_costs_no_accepted_event(broker, tmp_path, workers):
     collector = RunningCollector(tmp_path, broker, workers, delivery_timeout_seconds=10)
     collector.wait_ready()
-    load = Load(collector)
-    for n_accepted in (2_000, 4_000):
-        load.wait_for(n_accepted)
-        broker.kill()
-        broker.start()
-    load.wait_for(len(load.accepted) + 2_000)  # it goes on
-    load.stop()
+    with Load(collector) as load:
+        for n_accepted in (2_000, 4_000):
+            load.wait_for(n_accepted)
+            broker.kill()
+            broker.start()
+        load.wait_for(len(load.accepted) + 2_000)  # it goes on
     log = collector.stop()
 
     found = ids_in(broker)
@@ -178,14 +209,44 @@ def test_while_the_broker_is_away_memory_is_bounded_and_clients_are_told(broker,
 def test_a_collector_told_to_stop_under_load_loses_nothing_it_accepted(broker, tmp_path, workers):
     collector = RunningCollector(tmp_path, broker, workers, linger_ms=300)  # so that events wait when the signal comes
     collector.wait_ready()
-    load = Load(collector)
-    load.wait_for(1_000)
-    log = collector.stop()
-    load.stop()
+    with Load(collector) as load:
+        load.wait_for(1_000)
+        log = collector.stop()
 
     assert set(load.accepted) - set(ids_in(broker)) == set()
     assert 503 not in load.statuses
     assert "Traceback" not in log
+
+
+def test_a_worker_that_replaces_a_killed_one_refuses_nobody(broker, tmp_path):
+    collector = RunningCollector(tmp_path, broker, workers=2)
+    collector.wait_ready()
+    with Load(collector) as load:
+        load.wait_for(1_000)
+        collector.kill_a_worker()
+        collector.wait_for_contacts(broker, of_workers=2)
+        load.wait_for(len(load.accepted) + 2_000)
+    collector.stop()
+
+    assert set(load.accepted) - set(ids_in(broker)) == set()
+    assert 503 not in load.statuses
+
+
+def test_a_collector_that_was_killed_leaves_no_worker_on_its_port(broker, tmp_path):
+    collector = RunningCollector(tmp_path, broker, workers=2)
+    collector.wait_ready()
+    collector.process.kill()
+    collector.process.wait()
+
+    deadline = time.monotonic() + SECONDS
+    while is_listening(collector.port):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_a_request_in_flight_is_answered_after_the_signal(broker, tmp_path):

@@ -1,6 +1,7 @@
 """Events reach a real broker, and of each request it is known; without a broker nothing piles up."""
 
 import threading
+import time
 import uuid
 
 import pytest
@@ -173,3 +174,20 @@ def sends_again(producer: EventProducer) -> bool:
         except NotTakenError:
             producer.wait_connected(0.5)
     return False
+
+
+def test_a_broker_that_is_away_for_long_costs_no_threads(monkeypatch):
+    from pipelines.local.topics import ensure_topic
+
+    nowhere, attempts = f"127.0.0.1:{free_port()}", []
+
+    def make_topic() -> None:
+        attempts.append(threading.active_count())
+        ensure_topic(nowhere, "clickstream", 2, 8_388_608, timeout_ms=100)
+
+    producer = EventProducer(nowhere, "clickstream", make_topic=make_topic)
+    while len(attempts) < 5:
+        time.sleep(0.05)
+    producer.close(SECONDS)
+
+    assert max(attempts[1:]) == attempts[0]

@@ -25,6 +25,7 @@ def address():
     yield listening.getsockname()
     running.should_exit = True
     thread.join()
+    assert client.producer.waited_seconds  # before it listened
     assert client.producer.is_closed  # what waits is flushed when the service ends
 
 
