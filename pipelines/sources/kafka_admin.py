@@ -13,6 +13,8 @@ class KafkaAdmin(KafkaAdminClient):  # type: ignore[misc]
         try:
             super().__init__(**settings)
         except BaseException:
-            if network := getattr(self, "_net", None):  # an internal of the pinned version; a test sees that it is there
+            if network := getattr(
+                self, "_net", None
+            ):  # an internal of the pinned version; a test sees that it is there
                 network.stop()
             raise

@@ -129,7 +129,6 @@ class Load:
             client.result()
 
 
-
 def is_worker(process: psutil.Process) -> bool:
     """Whether it is one of uvicorn's, and alive."""
     try:
