@@ -5,13 +5,16 @@ import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from jobs._notices import refusal
 from pipelines.config import Config, load_config
-from pipelines.errors import LiveshelfError
+from pipelines.errors import LiveshelfError, ServerError
+from pipelines.local.addresses import redis_advice
 from pipelines.logs.writing import set_up
 
 DEFAULT_CONFIG = Path("conf/local.yaml")
@@ -37,10 +40,16 @@ def config_option(function: Callable[..., Any]) -> Callable[..., Any]:
             set_up(config.logging.format, config.logging.level, _job_of(function))
             function(*args, config=config, **kwargs)
         except LiveshelfError as error:
-            refusal(error)
-            sys.exit(error.ends_with)
+            _refuse(error)
+        except (RedisConnectionError, RedisTimeoutError) as error:
+            _refuse(ServerError(f"{str(error).rstrip('.')}: {redis_advice(config.redis.url)}"))
 
     return run
+
+
+def _refuse(error: LiveshelfError) -> NoReturn:
+    refusal(error)
+    sys.exit(error.ends_with)
 
 
 def _job_of(function: Callable[..., Any]) -> str:

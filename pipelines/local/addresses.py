@@ -51,6 +51,13 @@ def redis_origin(url: str) -> str:
     return _origin(url, REDIS_VARIABLE, "LIVESHELF_REDIS__URL", "redis.url")
 
 
+def redis_advice(url: str | None) -> str:
+    """Say what to do about a Redis that does not answer; `url` as in the configuration that was loaded."""
+    if url is None:
+        return "the embedded Redis is gone: `liveshelf up` starts it again"
+    return f"is Redis up, and is its address right? {redis_origin(url)} says {without_password(url)}"
+
+
 def without_password(url: str) -> str:
     password = urlsplit(url).password
     return url.replace(f":{password}@", ":***@") if password else url

@@ -5,10 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from jobs.__main__ import COMMANDS, main
+from jobs._options import config_option
 from pipelines.config import load_config
 from pipelines.errors import ConfigError
 
@@ -131,6 +135,23 @@ def test_an_address_of_redis_that_is_none_is_refused_without_its_password(monkey
     assert result.exit_code == 1
     assert result.output.startswith("liveshelf: the address of Redis cannot be used: expected redis://HOST:PORT/N")
     assert "secret" not in result.output
+
+
+@pytest.mark.parametrize("error", [RedisConnectionError("Connection refused."), RedisTimeoutError("Timeout reading.")])
+def test_a_redis_that_does_not_answer_is_named_with_what_to_do(monkeypatch, error):
+    @click.command()
+    @config_option
+    def job(config):
+        raise error
+
+    monkeypatch.setenv("REDIS_URL", "redis://:secret@h:1/0")
+
+    result = CliRunner().invoke(job, ["--config", str(PROJECT / "conf/local.yaml")])
+
+    assert result.exit_code == 1
+    assert result.output == (
+        f"liveshelf: {str(error)[:-1]}: is Redis up, and is its address right? the variable REDIS_URL says redis://:***@h:1/0\n"
+    )
 
 
 @pytest.mark.parametrize("name", ["local", "cluster"])
