@@ -27,6 +27,7 @@ from pipelines.events.reconcile import reconcile, to_claims
 from pipelines.local.addresses import with_running_kafka
 from pipelines.sources.delta import read_table
 from pipelines.sources.kafka import read_all_records
+from pipelines.sources.topics import describe_topic
 
 JOB = "reconcile_events"
 
@@ -37,6 +38,7 @@ JOB = "reconcile_events"
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON object instead of a table.")
 def main(config: Config, is_json: bool) -> None:
     config = with_running_kafka(config)
+    describe_topic(config.kafka)  # refuses in seconds what Spark would wait for
     topic_format = TopicFormat(config.kafka)
     spark = job_session(JOB)
 

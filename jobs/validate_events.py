@@ -37,6 +37,7 @@ from pipelines.local.addresses import with_running_servers
 from pipelines.sinks.delta import EventTables
 from pipelines.sinks.rule_sets import record_rule_set
 from pipelines.sources.kafka import read_records
+from pipelines.sources.topics import describe_topic
 from pipelines.stores.connection import connect
 from pipelines.stores.heartbeat import HeartbeatStore, SharedHeartbeat
 from pipelines.streams import start_stream
@@ -52,6 +53,7 @@ def main(config: Config, once: bool) -> None:
     config = with_running_servers(config)
     validation, contract = config.validation, config.events.contract
     heartbeat, tally = SharedHeartbeat(HeartbeatStore(connect(str(config.redis.url))), JOB).begin(), Tally()
+    describe_topic(config.kafka)  # refuses in seconds what Spark would wait for
     topic_format = TopicFormat(config.kafka)
     spark = job_session(JOB)
 

@@ -1,9 +1,11 @@
 """The `liveshelf` command: every job is found, helps, and says plainly what is wrong."""
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import click
 import pytest
@@ -14,7 +16,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from jobs.__main__ import COMMANDS, main
 from jobs._options import config_option
 from pipelines.config import load_config
-from pipelines.errors import ConfigError
+from pipelines.errors import ConfigError, ServerError
 
 PROJECT = Path(__file__).parents[2]
 
@@ -152,6 +154,23 @@ def test_a_redis_that_does_not_answer_is_named_with_what_to_do(monkeypatch, erro
     assert result.output == (
         f"liveshelf: {str(error)[:-1]}: is Redis up, and is its address right? the variable REDIS_URL says redis://:***@h:1/0\n"
     )
+
+
+@pytest.mark.parametrize("name", ["validate_events", "reconcile_events"])
+def test_a_kafka_that_does_not_answer_is_named_before_spark_is_started(monkeypatch, name):
+    def no_answer(kafka):
+        raise ServerError(f"Kafka at {kafka.bootstrap_servers} does not answer")
+
+    module = importlib.import_module(f"jobs.{name}")
+    monkeypatch.setattr(module, "describe_topic", no_answer)
+    monkeypatch.setattr(module, "job_session", lambda _: pytest.fail("Spark was started"))
+    monkeypatch.setattr(module, "SharedHeartbeat", MagicMock(), raising=False)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "k:9092")
+    monkeypatch.setenv("REDIS_URL", "redis://h:1/0")
+
+    result = CliRunner().invoke(module.main, ["--config", str(PROJECT / "conf/local.yaml")])
+
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (1, "liveshelf: Kafka at k:9092 does not answer")
 
 
 @pytest.mark.parametrize("name", ["local", "cluster"])
