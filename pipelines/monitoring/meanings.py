@@ -9,7 +9,7 @@ OF_EVERY_STREAM = [
     Meaning("started_ms", "stream_start_timestamp_seconds", "when its process started", "gauge"),
     Meaning("n_starts", "stream_starts", "times it was started; goes on counting when it starts anew"),
     Meaning("errors_by_kind", "stream_errors", "times it ended of an error; goes on counting when it starts anew", by="kind"),
-    Meaning("n_errors", "stream_failures", "the sum of those, told from 0 on: a kind is told from its first error on"),
+    Meaning("n_errors", "stream_failures", "the sum of those, from 0 on: a kind but `killed` is told from its first error on"),
     Meaning("n_batches", "stream_batches", "micro-batches committed"),
     Meaning("n_batch_rows", "stream_rows", "rows of micro-batches committed"),
     Meaning("committed_batch_id", "stream_committed_batch_id", "the newest micro-batch in its checkpoint", "gauge"),

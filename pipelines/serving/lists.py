@@ -11,7 +11,7 @@ from pipelines.serving.chain import HOUR_MS, Answer, Fallback, age_ms
 from pipelines.serving.contact import AwayError, Contact
 from pipelines.serving.fallbacks import ALL, TRENDING, Fallbacks
 from pipelines.serving.following import Following
-from pipelines.serving.metrics import Metrics
+from pipelines.serving.metrics import BOUGHT, UNAVAILABLE, UNWANTED, Metrics
 from pipelines.serving.query import ListQuery
 from pipelines.serving.reading import Found, Reader
 from pipelines.serving.sieve import Sieve
@@ -203,7 +203,7 @@ class ListMaker:
         if answer.n_own < len(answer.items):
             for told in answer.items[answer.n_own :]:
                 metrics.filled.labels(told["reason"]).inc()
-        for why, n in (("unavailable", sieve.n_gone), ("unwanted", sieve.n_unwanted), ("bought", sieve.n_bought)):
+        for why, n in ((UNAVAILABLE, sieve.n_gone), (UNWANTED, sieve.n_unwanted), (BOUGHT, sieve.n_bought)):
             if n:
                 metrics.filtered.labels(why).inc(n)
         if not answer.is_full:

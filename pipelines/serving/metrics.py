@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from pipelines.http.figures import of_all_workers, render
 
+UNAVAILABLE, UNWANTED, BOUGHT = "unavailable", "unwanted", "bought"  # why an item was left out
 _PREFIX = "liveshelf_serving"
 _SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.05, 0.1, 0.25, 0.5, 1, 5)
 _AGE_SECONDS = (1, 10, 60, 600, 3_600, 6 * 3_600, 86_400, 3 * 86_400, 7 * 86_400, 30 * 86_400)
@@ -53,6 +54,8 @@ class Metrics:
         self.filtered = Counter(
             f"{_PREFIX}_filtered_items", "items that were left out when they were read", ["why"], registry=registry
         )
+        for why in (UNAVAILABLE, UNWANTED, BOUGHT):  # from 0 on: else the first of a kind would be no rise
+            self.filtered.labels(why)
         self.asked = Counter(
             f"{_PREFIX}_lists_asked_for", "lists asked to be made again, as an item was gone", registry=registry
         )

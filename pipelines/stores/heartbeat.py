@@ -46,7 +46,7 @@ class SharedHeartbeat:
     process began to tell. Once a minute a beat is noted in the history, too. Two figures outlive a process, as the first beat
     takes them over from the last one of the process before: `n_starts`, and `errors_by_kind`, what streams ended of. One that was
     killed could not say so, nor one that died before its query ran: it is an error of the kind KILLED, for it still starts or
-    runs by its last word. `n_errors` is their sum, told from 0 on: a kind is told from its first error on, which then is no rise.
+    runs by its last word. KILLED is told from 0 on, and so is `n_errors`, the sum: of any other kind the first error is no rise.
     """
 
     def __init__(self, store: HeartbeatStore, job: str) -> None:
@@ -81,7 +81,7 @@ class SharedHeartbeat:
 
 def _taken_over(last: Mapping[str, Any]) -> dict[str, Any]:
     """What a process begins with, after one that said `last`."""
-    errors = last.get("errors_by_kind", {})
+    errors = {KILLED: 0, **last.get("errors_by_kind", {})}
     if last.get("state") in (STARTING, RUNNING):
         errors = _one_more(errors, KILLED)
     n_starts = last.get("n_starts", 0) + 1

@@ -19,7 +19,7 @@ from pipelines.local.jars import broker_jars
 from pipelines.local.processes import OwnedProcess, free_port
 from pipelines.local.records import read_record, record_path
 from pipelines.local.topics import ensure_topic
-from pipelines.stores.heartbeat import HeartbeatStore
+from pipelines.stores.heartbeat import KILLED, HeartbeatStore
 from tests.events.builders import a_value
 from tests.servers import MAX_RECORD_BYTES
 from tests.sources.rabbit import RabbitMQ
@@ -173,7 +173,7 @@ def test_nothing_is_lost_when_one_is_killed_and_the_heartbeat_says_what_happened
     assert "acknowledged" in said
     told, was_killed = HeartbeatStore(redis_client).read("bridge_rabbitmq"), victim == "bridge"
     assert told["state"] == "stopped"
-    assert (told["n_starts"], told["errors_by_kind"]) == ((2, {"killed": 1}) if was_killed else (1, {}))
+    assert (told["n_starts"], told["errors_by_kind"]) == ((2, {KILLED: 1}) if was_killed else (1, {KILLED: 0}))
     if (
         victim == "bridge"
     ):  # RabbitMQ may forget acknowledgements when it is killed; what the bridge had in hand is bounded
@@ -186,4 +186,4 @@ def test_a_bridge_that_cannot_begin_says_so_in_its_heartbeat_too(bridge, redis_c
     assert "RabbitMQ refuses queue 'nobody-made-it'" in bridge.fail("nobody-made-it")
 
     told = HeartbeatStore(redis_client).read("bridge_rabbitmq")
-    assert (told["state"], told["n_starts"], told["errors_by_kind"]) == ("failed", 1, {"ServerError": 1})
+    assert (told["state"], told["n_starts"], told["errors_by_kind"]) == ("failed", 1, {KILLED: 0, "ServerError": 1})

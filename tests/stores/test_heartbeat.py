@@ -22,7 +22,7 @@ def test_starts_and_errors_go_on_counting_when_a_stream_starts_anew(redis_client
 
     assert [beat["n_starts"] for beat in (first, second, third)] == [1, 2, 3]
     assert [beat["errors_by_kind"] for beat in (first, second, third)] == [
-        {"ServerError": 1}, {"ServerError": 2}, {"ServerError": 2},
+        {KILLED: 0, "ServerError": 1}, {KILLED: 0, "ServerError": 2}, {KILLED: 0, "ServerError": 2},
     ]  # fmt: skip
     assert "failed_of" not in second and third["started_ms"] >= first["started_ms"] > 1_700_000_000_000
 
@@ -65,7 +65,7 @@ def test_one_that_was_stopped_ended_of_nothing(redis_client):
     process(redis_client, {"state": "running"}, {"state": "stopped"})
 
     again = process(redis_client, {"state": "running"}, {"n_new": 1})
-    assert (again["n_starts"], again["errors_by_kind"]) == (2, {})
+    assert (again["n_starts"], again["errors_by_kind"]) == (2, {KILLED: 0})
 
 
 def test_kinds_are_bounded(redis_client):
@@ -73,4 +73,4 @@ def test_kinds_are_bounded(redis_client):
         process(redis_client, {"state": "failed", "failed_of": f"Odd{number}Error"})
 
     errors = HeartbeatStore(redis_client).read(JOB)["errors_by_kind"]
-    assert len(errors) == MOST_KINDS + 1 and errors[OTHER_ERROR] == 5
+    assert len(errors) == MOST_KINDS + 1 and KILLED in errors and errors[OTHER_ERROR] == 6  # KILLED is a kind, too
