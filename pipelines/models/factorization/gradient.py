@@ -73,7 +73,7 @@ def _distinct(among: Candidates, n_items: int) -> tuple[Ints, Ints]:
 
 def _scores(side: ItemSide, among: Candidates, negatives: Negatives, forward: _Forward) -> Scored:
     """Log-Q corrected scores of all candidates."""
-    by_repeat = forward.terms @ side.repeat_weights
+    by_repeat = side.repeat_scores(forward.terms)
     chosen = np.einsum("bd,bd->b", forward.queries, forward.chosen) * forward.chosen_affinity
     chosen += side.free_scores(among.chosen)
     chosen -= np.where(among.is_own, 0.0, negatives.log_expected[among.chosen])

@@ -28,8 +28,13 @@ class ItemSide:
 
     def free_scores(self, column: Ints | slice) -> Vector:
         """(n,) bias and popularity terms."""
-        free: Vector = self.tables["bias"].values[column, 0] + self.popularity_terms(column) @ self.popularity_weights
+        by_popularity = _weighted(self.popularity_terms(column), self.popularity_weights)
+        free: Vector = self.tables["bias"].values[column, 0] + by_popularity
         return free
+
+    def repeat_scores(self, terms: Matrix) -> Vector:
+        """(n,) what having had an item before adds, by its terms (n, R)."""
+        return _weighted(terms, self.repeat_weights)
 
     def popularity_terms(self, column: Ints | slice) -> Matrix:
         """(n, K) logarithm of the share of popularity, in parts of an even share."""
@@ -61,6 +66,12 @@ class ItemSide:
     def repeat_weights(self) -> Vector:
         """(R,)."""
         return self.tables["term"].values[len(self.config.popularity_half_lives_hours) :, 0]
+
+
+def _weighted(terms: Matrix, weights: Vector) -> Vector:
+    """By `dot`: after `@` numpy warns of invalid values that OpenBLAS only read beside the matrix; the result is the same."""
+    sums: Vector = terms.dot(weights)
+    return sums
 
 
 def hashed_rows(value: Words, n_rows: int) -> Ints:

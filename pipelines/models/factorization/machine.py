@@ -136,7 +136,7 @@ class FactorizationMachine:
         row, column = repeated.own.row, repeated.own.column
         product = np.einsum("pd,pd->p", queries[row], side.vectors(column))
         less = np.float32(1.0 - self._fm.own_item_affinity) * product
-        return Own(row, column, repeated.terms @ side.repeat_weights - less)
+        return Own(row, column, side.repeat_scores(repeated.terms) - less)
 
     def _side(self, items: Items) -> ItemSide:
         return ItemSide(self._config, self.tables, items)
