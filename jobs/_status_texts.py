@@ -32,7 +32,7 @@ def screen(overview: Overview, histories: Mapping[str, Sequence[Point]]) -> Rend
     if not overview.problem:
         parts += [
             part
-            for part in (_plots(histories), _streams(overview), _figures(overview), _jobs(overview))
+            for part in (_plots(histories, overview.as_of_ms), _streams(overview), _figures(overview), _jobs(overview))
             if part is not None
         ]
     return Group(*parts)
@@ -47,9 +47,14 @@ def _headline(overview: Overview) -> RenderableType:
     return Group(told, *[Text(f"  ✗ {line}", style="red") for line in found])
 
 
-def _plots(histories: Mapping[str, Sequence[Point]]) -> RenderableType:
+def _plots(histories: Mapping[str, Sequence[Point]], now_ms: int) -> RenderableType:
     told = [
-        Text.assemble((f"{curve.name} ", "dim"), rounded(curve.now), (f" {letters(curve.values)}", "blue"))
+        Text.assemble(
+            (f"{curve.name} ", "dim"),
+            rounded(curve.newest),
+            (f" {letters(curve.values)}", "blue"),
+            (_if_old(curve.old_as_of_ms(now_ms), now_ms), "dim"),
+        )
         for curve in curves(histories)
     ]
     return Columns(told, padding=(0, 3))
@@ -66,7 +71,7 @@ def _streams(overview: Overview) -> RenderableType:
             Text(state, style=STYLES.get(state, "")),
             age(beat["as_of_ms"] / 1000),
             age(beat["batch_as_of_ms"] / 1000) if "batch_as_of_ms" in beat else "none yet",
-            _number(beat.get("kafka_lag")),
+            _number(overview.kafka_lag(stream)),
             _number(beat.get("stream_rows")),
         )
     for job, answers in overview.services.items():
@@ -87,9 +92,11 @@ def _figures(overview: Overview) -> RenderableType:
         "drift": [_limited(one, f"{one.value:.3g}", f"{one.limit:.3g}") for one in drift_of(overview.outcomes)],
         "ages": [_limited(one, lasted(one.value), lasted(one.limit)) for one in ages_of(overview.outcomes)],
     }
+    told_by = {"lists": "personalize", "model": "personalize", "records": "validate_events"}
     for name, told in parts.items():
         if told:
-            grid.add_row(Text(name, style="bold"), "   ".join(told))
+            old = _if_old(overview.old_as_of_ms(told_by[name]), overview.as_of_ms) if name in told_by else ""
+            grid.add_row(Text.assemble((name, "bold"), (old, "dim")), "   ".join(told))
     return grid
 
 
@@ -152,6 +159,10 @@ def _table(*headers: str) -> Table:
     for header in headers:
         table.add_column(header)
     return table
+
+
+def _if_old(at_ms: int | None, now_ms: int) -> str:
+    return "" if at_ms is None else f" {lasted((now_ms - at_ms) / 1000)} ago"
 
 
 def _number(n: int | None) -> str:

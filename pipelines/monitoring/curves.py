@@ -10,6 +10,8 @@ from pipelines.monitoring.overview import Overview
 from pipelines.monitoring.sparkline import risen
 from pipelines.stores.history import TOTALS, HistoryStore, Point
 
+OLD_MS = 150_000  # streams note their figures every minute
+
 
 @dataclass(frozen=True)
 class Plotted:
@@ -42,13 +44,18 @@ class Curve:
     """A figure's newest points, the oldest first."""
 
     name: str
+    as_of_ms: int  # of the newest
     values: Sequence[float]  # two or more
     beside_name: str = ""
     beside: Sequence[float] = ()
 
     @property
-    def now(self) -> float:
+    def newest(self) -> float:
         return self.values[-1]
+
+    def old_as_of_ms(self, now_ms: int) -> int | None:
+        """When the newest was told, if it is not of these minutes."""
+        return self.as_of_ms if now_ms - self.as_of_ms > OLD_MS else None
 
 
 def curves(histories: Mapping[str, Sequence[Point]]) -> list[Curve]:
@@ -58,7 +65,9 @@ def curves(histories: Mapping[str, Sequence[Point]]) -> list[Curve]:
         points = histories.get(plotted.job, ())
         values, beside = _values(points, plotted.figure), _values(points, plotted.beside)
         if len(values) > 1:
-            found.append(Curve(plotted.name, values, *((plotted.beside_name, beside) if len(beside) > 1 else ())))
+            as_of_ms = max(point.at_ms for point in points if plotted.figure in point.figures)
+            beside_it = (plotted.beside_name, beside) if len(beside) > 1 else ()
+            found.append(Curve(plotted.name, as_of_ms, values, *beside_it))
     return found
 
 

@@ -72,6 +72,15 @@ class Overview:
         """How long ago a stream gave its last sign of life."""
         return (self.as_of_ms - int(self.streams[stream]["as_of_ms"])) / 1000
 
+    def old_as_of_ms(self, stream: str) -> int | None:
+        """When a stream told what is shown of it, if that is no longer how it is: it has ended, or is silent."""
+        is_old = stream in self.streams and self.silence_seconds(stream) > SILENT_SECONDS
+        return int(self.streams[stream]["as_of_ms"]) if is_old else None
+
+    def kafka_lag(self, stream: str) -> int | None:
+        """Records it has not read; None where that is not known any more."""
+        return self.streams[stream].get("kafka_lag") if self.old_as_of_ms(stream) is None else None
+
     def is_silent(self, stream: str) -> bool:
         """Whether it has died without a word: it ought to say that it lives, and does not."""
         has_ended = self.streams[stream].get("state") in ("stopped", "failed")
@@ -104,9 +113,9 @@ def _of_streams(overview: Overview) -> Iterator[str]:
             yield f"{stream} ended with an error"
         elif overview.is_silent(stream):
             yield f"{stream} has given no sign of life for {lasted(overview.silence_seconds(stream))}"
-    for stream, beat in overview.streams.items():
-        if (beat.get("kafka_lag") or 0) > FAR_BEHIND_RECORDS:
-            yield f"{stream} is {beat['kafka_lag']:,} records behind Kafka"
+    for stream in overview.streams:
+        if (lag := overview.kafka_lag(stream) or 0) > FAR_BEHIND_RECORDS:
+            yield f"{stream} is {lag:,} records behind Kafka"
     if (share := quarantined_share(overview.streams.get(FILING, {}), overview.filed_before)) > MUCH_QUARANTINED:
         yield f"{FILING} quarantined {share:.0%} of the records of the last five minutes"
 

@@ -116,6 +116,20 @@ def drawn(overview: Overview, width: int = 120, histories=None) -> str:
     return console.file.getvalue()
 
 
+def test_the_screen_says_how_old_it_is_what_a_silent_stream_told():
+    def told(seconds_ago: float) -> str:
+        hot = beat(seconds_ago, kafka_lag=4_321, model_items=7)
+        at_ms = NOW_MS - round(seconds_ago * 1000)
+        notes = [Point(at_ms - 60_000, {"lag_p50_ms": 100.0}), Point(at_ms, {"lag_p50_ms": 210.0})]
+        return " ".join(drawn(an_overview(streams={"personalize": hot}), histories={"personalize": notes}).split())
+
+    alive, dead = told(3), told(3 * 3_600)
+
+    assert "4,321" in alive and "4,321" not in dead
+    for part in ("▄█ 3 h ago", "lists 3 h ago served:", "model 3 h ago 7 items"):
+        assert part in dead and part.replace(" 3 h ago", "") in alive, part
+
+
 def test_the_screen_of_a_shop_at_work():
     hot = beat(batch_as_of_ms=NOW_MS, n_lists=1_234, n_swept_lists=5, lag_p50_ms=210.4, lag_p99_ms=900.0,
                model_version="7", model_items=500, progressive_ndcg=0.1234, progressive_ndcg_of_popularity=0.1,

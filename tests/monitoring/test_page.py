@@ -77,6 +77,21 @@ def test_a_stream_that_died_without_a_word_is_not_called_running(beaten, said):
     assert said in page(an_overview(streams={"personalize": beaten}), {})
 
 
+def test_what_is_shown_of_a_stream_says_its_age_when_that_is_no_longer_how_it_is():
+    def told(seconds_ago: float) -> str:
+        hot = beat(seconds_ago, kafka_lag=4_321, n_lists=5)
+        at_ms = NOW_MS - round(seconds_ago * 1000)
+        notes = [Point(at_ms - 60_000, {"kafka_lag": 7.0}), Point(at_ms, {"kafka_lag": 8.0})]
+        return page(an_overview(streams={"personalize": hot}), {"personalize": notes})
+
+    alive, dead = told(3), told(3 * 3_600)
+
+    for part in ("<b>8</b>", "<h2>Lists</h2>", "<h2>Model</h2>", ">4,321<", ">goes on<"):
+        assert part in alive and part not in dead, part
+    for part in ("<b>8 <small>3 h ago<", "<h2>Lists <small>3 h ago<", "<h2>Model <small>3 h ago<"):
+        assert part in dead, part
+
+
 def test_what_others_wrote_is_text_and_no_markup():
     rule = "<script>alert(1)</script>"
     told = page(an_overview(streams={"validate_events": beat(n_valid=1, quarantined_by_rule={rule: 3})}), {})
@@ -87,7 +102,7 @@ def test_what_others_wrote_is_text_and_no_markup():
 def test_a_total_is_plotted_by_what_it_rises_by_and_a_figure_as_it_is():
     drawn = curves({"personalize": points(n_new=[100, 160, 5], lag_p50_ms=[300, 200, 250])})
 
-    assert [(curve.name, curve.now) for curve in drawn] == [("interactions a minute", 5), ("event to list, ms", 250)]
+    assert [(curve.name, curve.newest) for curve in drawn] == [("interactions a minute", 5), ("event to list, ms", 250)]
     assert risen([100, 160, 5, 5]) == [60, 5, 0]  # it began again
     assert curves({"personalize": points(lag_p50_ms=[300])}) == []
 
@@ -106,7 +121,7 @@ def test_what_a_curve_is_compared_with_is_drawn_behind_it_on_the_same_scale():
         'class="curve" points="2.0,34.0 158.0,18.0"'
     )
     (curve,) = curves({"personalize": points(progressive_ndcg=[0.1, 0.2], progressive_ndcg_of_popularity=[0.1, 0.1])})
-    assert curve.beside_name == "popularity" and curve.now == 0.2
+    assert curve.beside_name == "popularity" and curve.newest == 0.2
 
 
 def test_letters_are_as_high_as_values_and_the_newest_are_kept():
