@@ -11,7 +11,7 @@ from pipelines.errors import ServerError
 from pipelines.local.java import java_executable
 from pipelines.local.processes import OwnedProcess, clear_the_way, free_port, last_lines
 from pipelines.logs.libraries import unheard
-from pipelines.sources.kafka_admin import KafkaAdmin
+from pipelines.sources.kafka_clients import Admin
 
 NAME = "kafka"
 START_SECONDS = 60.0
@@ -96,9 +96,7 @@ def why_no_answer(bootstrap_servers: str, timeout_ms: int = 5_000) -> str | None
     try:
         with (
             unheard("kafka"),
-            KafkaAdmin(
-                bootstrap_servers=addresses, bootstrap_timeout_ms=timeout_ms, request_timeout_ms=timeout_ms
-            ) as admin,
+            Admin(bootstrap_servers=addresses, bootstrap_timeout_ms=timeout_ms, request_timeout_ms=timeout_ms) as admin,
         ):
             return None if admin.describe_cluster()["brokers"] else "it knows no broker"
     except (KafkaError, OSError, ValueError) as error:

@@ -3,7 +3,7 @@
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from pipelines.errors import ServerError
-from pipelines.sources.kafka_admin import KafkaAdmin
+from pipelines.sources.kafka_clients import Admin
 
 
 def ensure_topic(
@@ -17,7 +17,7 @@ def ensure_topic(
     options = {"num_partitions": partitions, "configs": {"max.message.bytes": str(max_record_bytes)}}
     addresses = [address.strip() for address in bootstrap_servers.split(",")]
     try:
-        with KafkaAdmin(bootstrap_servers=addresses, bootstrap_timeout_ms=timeout_ms) as admin:
+        with Admin(bootstrap_servers=addresses, bootstrap_timeout_ms=timeout_ms) as admin:
             if topic not in admin.list_topics():  # asking for one that exists may need rights we lack
                 admin.create_topics({topic: options}, wait_for_metadata=True)
     except TopicAlreadyExistsError:

@@ -161,13 +161,22 @@ class EventProducer:
             if self._has_lost_contact(self._deliveries.n_failed > n_failed):
                 self._is_connected.clear()
             if not self._is_connected.is_set():
-                self._reconnect()
-                if self._is_connected.is_set():
-                    self._absence.over(topic=self._topic)
-                else:
-                    self._absence.failed(topic=self._topic, servers=", ".join(self._addresses))
+                self._try_to_reconnect()
             n_failed = self._deliveries.n_failed
             self._is_closed.wait(LOOK_SECONDS)
+
+    def _try_to_reconnect(self) -> None:
+        error = None
+        try:
+            self._reconnect()
+        except (
+            Exception
+        ) as unforeseen:  # such as no file left to open: without this thread there never is contact again
+            error = unforeseen
+        if self._is_connected.is_set():
+            self._absence.over(topic=self._topic)
+        else:
+            self._absence.failed(error, topic=self._topic, servers=", ".join(self._addresses))
 
     def _has_lost_contact(self, has_failed: bool) -> bool:
         # kafka-python gives up by itself only while it has a broker: without one it may wait for a producer id, for ever.

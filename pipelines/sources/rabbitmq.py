@@ -14,6 +14,7 @@ import pika
 import tenacity
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 from pika.exceptions import (
+    AMQPChannelError,
     AMQPError,
     ChannelClosedByBroker,
     ConnectionClosed,
@@ -30,6 +31,7 @@ MAX_RECONNECT_SECONDS = 15.0
 STOP_SECONDS = 10.0  # what is handed over when a stop is asked for is waited for so long
 WAIT_SECONDS = 0.5  # the longest sleep without a look at the wish to stop
 SOCKET_SECONDS = 10.0
+BLOCKED_SECONDS = 60.0  # RabbitMQ short of memory or disk takes no message: not even a too large one, to set aside
 UNSENT = ".unsent"  # the queue of messages that are too large
 
 _MISTAKES = (ProbableAuthenticationError, ProbableAccessDeniedError, ChannelClosedByBroker)
@@ -86,14 +88,19 @@ class RabbitMQQueue:
         Raises ServerError where user, password, virtual host or queue are wrong at the first contact. A RabbitMQ that is not
         there is waited for.
         """
+        n_brief = 0
         while not should_stop():
             session = self._connected(should_stop)
             if session is None:
                 return
+            began_s = time.monotonic()
             try:
                 session.receive(should_stop)
             except (AMQPError, OSError) as error:
                 self._tell(f"the connection to RabbitMQ is lost ({_said(error)}); connecting again")
+                # One that is lost again and again would have its messages delivered, and sent to Kafka, again and again.
+                n_brief = n_brief + 1 if time.monotonic() - began_s < MAX_RECONNECT_SECONDS else 0
+                _sleep(should_stop, min(0.2 * 2**n_brief, MAX_RECONNECT_SECONDS) if n_brief > 1 else 0)
 
     def _connected(self, should_stop: Callable[[], bool]) -> "_Session | None":
         """Connect, however often it takes; None when a stop is asked for."""
@@ -167,7 +174,7 @@ class _Session:
         while self._answers:
             self._settle(*self._answers.popleft())
         while self._too_large:
-            self._set_aside(self._too_large.pop())
+            self._try_to_set_aside(self._too_large.pop())
         if self._again and time.monotonic() >= self._again_at:
             self._again_at = time.monotonic() + RETRY_SECONDS
             again, self._again = self._again, []
@@ -212,6 +219,15 @@ class _Session:
         del self._unacknowledged[tag]
         self._counts.n_acknowledged += 1
 
+    def _try_to_set_aside(self, tag: int) -> None:
+        try:
+            self._set_aside(tag)
+        except AMQPChannelError as error:  # the connection goes on, and so do the others
+            refusal = ServerError(
+                f"queue '{self._config.queue}{UNSENT}' does not take what is too large ({_said(error)})"
+            )
+            self._settle(tag, refusal)
+
     def _set_aside(self, tag: int) -> None:
         message, queue = self._unacknowledged[tag], self._config.queue + UNSENT
         properties = pika.BasicProperties(delivery_mode=2, message_id=message.message_id)
@@ -236,6 +252,7 @@ def _parameters(config: BridgeConfig) -> pika.URLParameters:
     parameters.heartbeat = config.heartbeat_seconds
     parameters.socket_timeout = SOCKET_SECONDS
     parameters.stack_timeout = SOCKET_SECONDS
+    parameters.blocked_connection_timeout = BLOCKED_SECONDS
     parameters.client_properties = {"connection_name": "liveshelf bridge"}
     return parameters
 

@@ -14,6 +14,7 @@ from kafka.errors import KafkaError
 from pipelines.errors import ServerError, StateError
 from pipelines.sections import KafkaConfig
 from pipelines.sources.checkpoints import Offsets
+from pipelines.sources.kafka_clients import Consumer
 
 TIMEOUT_MS = 5_000
 
@@ -83,7 +84,7 @@ class RecordTimes:
 def record_times(kafka: KafkaConfig) -> Iterator[RecordTimes]:
     """Ask the broker. Raises ServerError when it does not answer, or has no such topic."""
     try:
-        consumer = KafkaConsumer(
+        consumer = Consumer(
             bootstrap_servers=kafka.bootstrap_servers,
             bootstrap_timeout_ms=TIMEOUT_MS,
             group_id=None,

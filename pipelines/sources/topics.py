@@ -9,7 +9,7 @@ from kafka.errors import KafkaError
 
 from pipelines.errors import ServerError
 from pipelines.sections import KafkaConfig
-from pipelines.sources.kafka_admin import KafkaAdmin
+from pipelines.sources.kafka_clients import Admin
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Topic:
 def describe_topic(kafka: KafkaConfig) -> Topic:
     """Ask the broker. Raises ServerError when it does not answer or has no such topic."""
     try:
-        with KafkaAdmin(bootstrap_servers=kafka.bootstrap_servers, bootstrap_timeout_ms=10_000) as admin:
+        with Admin(bootstrap_servers=kafka.bootstrap_servers, bootstrap_timeout_ms=10_000) as admin:
             description = admin.describe_topics([kafka.topic])[0]
             if description["topic_id"] is None:
                 raise ServerError(
