@@ -52,6 +52,14 @@ class ImpatientProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._give_up()
+        elif self._waits_for_nothing():  # the rest of a body that was answered early: uvicorn would wait for ever
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def _waits_for_nothing(self) -> bool:
+        is_answered = self.cycle is not None and self.cycle.response_complete
+        return is_answered and self.timeout_keep_alive_task is None and not self.transport.is_closing()
 
     def on_message_begin(self) -> None:
         if self._deadline is None:

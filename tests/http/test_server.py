@@ -18,7 +18,9 @@ def address():
     client = Client(require_write_key=False)
     listening = listen("127.0.0.1", 0)
     listening.listen()  # who comes before the server is up waits
-    settings = uvicorn.Config(client.app, http=ImpatientProtocol, access_log=False, log_level="critical", lifespan="on")
+    settings = uvicorn.Config(
+        client.app, http=ImpatientProtocol, access_log=False, log_level="critical", lifespan="on", timeout_keep_alive=1
+    )
     running = uvicorn.Server(settings)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
     thread.start()
@@ -64,6 +66,18 @@ def test_a_head_that_does_not_end_is_given_up(address, monkeypatch):
     monkeypatch.setattr(server, "HEAD_SECONDS", 0.05)
 
     assert talk(address, b"POST /v1/events HTTP/1.1\r\nHost: h\r\nX-Slow: ") == b""
+
+
+def test_a_body_that_goes_on_after_its_answer_does_not_keep_the_connection(address):
+    with socket.create_connection(address, timeout=20) as connection:
+        connection.sendall(b"POST /v1/events HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999\r\n\r\n")
+        answer = connection.recv(65_536)
+        connection.sendall(b"[" * 10)  # and then the client is gone
+        rest = connection.recv(65_536)
+        while rest:
+            answer, rest = answer + rest, connection.recv(65_536)
+
+    assert answer.startswith(b"HTTP/1.1 413")
 
 
 def test_a_connection_that_says_nothing_is_given_up(address, monkeypatch):
