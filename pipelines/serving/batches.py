@@ -1,5 +1,6 @@
 """What a request for many lists holds."""
 
+import asyncio
 from typing import Any
 
 import orjson
@@ -10,11 +11,12 @@ from pipelines.serving.query import checked_id, wrong
 
 MAX_USERS = 1_000
 MAX_BODY_BYTES = 600_000
+BODY_SECONDS = 10.0
 NDJSON = "application/x-ndjson"
 
 
 async def users_of(request: Request) -> list[str]:
-    """Read `{"user_ids": [...]}` or an array. Raises RefusedError (400, 413)."""
+    """Read `{"user_ids": [...]}` or an array. Raises RefusedError (400, 408, 413)."""
     body = await _body(request)
     try:
         value: Any = orjson.loads(body)
@@ -31,6 +33,13 @@ async def users_of(request: Request) -> list[str]:
 
 
 async def _body(request: Request) -> bytes:
+    try:
+        return await asyncio.wait_for(_read(request), BODY_SECONDS)
+    except asyncio.TimeoutError as error:
+        raise RefusedError(408, "slow", f"the body was not whole after {BODY_SECONDS:g} s") from error
+
+
+async def _read(request: Request) -> bytes:
     parts, n_bytes = [], 0
     async for part in request.stream():
         n_bytes += len(part)

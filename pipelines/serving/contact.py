@@ -136,7 +136,7 @@ class Contact:
             await asyncio.sleep(self._probe_seconds)
             try:
                 await self._client.get(SERVING_MODE)
-            except (RedisError, OSError):
+            except Exception:  # whatever it is: who stops asking never hears that Redis is back
                 continue
             lasted_s = time.monotonic() - (self.away_since_s or time.monotonic())
             self.away_since_s, self._n_failed = None, 0

@@ -6,11 +6,11 @@ import time
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, Protocol
 
 import orjson
 
-from pipelines.errors import LiveshelfError
 from pipelines.serving.metrics import Metrics
 from pipelines.sinks.event_producer import Record
 
@@ -54,14 +54,15 @@ class Impressions:
         while (told := self._queue.get()) is not None:
             user, list_id, items, at_ms = told
             records = [(user.encode(), _event(user, list_id, item, place, at_ms)) for place, item in enumerate(items)]
-            fate = "sent"
             try:
-                self._producer.send_all(records)
-            except LiveshelfError:  # no room, or no Kafka
-                fate = "dropped"
+                self._producer.send_all(records).add_done_callback(partial(self._count, len(items)))
+            except Exception:  # no room, no Kafka; whatever it is, the thread goes on
+                self._metrics.impressions.labels("dropped").inc(len(items))
             with self._lock:
                 self._n_waiting -= len(items)
-            self._metrics.impressions.labels(fate).inc(len(items))
+
+    def _count(self, n: int, sent: "Future[None]") -> None:
+        self._metrics.impressions.labels("dropped" if sent.exception() else "sent").inc(n)
 
 
 def _event(user: str, list_id: str, item: str, place: int, at_ms: int) -> bytes:

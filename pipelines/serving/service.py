@@ -1,5 +1,6 @@
 """The service of a configuration, put together: what a worker runs."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -28,6 +29,7 @@ from pipelines.serving.similar import SimilarItems
 from pipelines.serving.static_file import StaticFile
 from pipelines.stores.keys import CATALOGUE_VERSION
 
+_AGAIN_SECONDS = 0.1
 _START_SECONDS = 60.0  # a large catalogue may take so long at the start
 _LOOK_SECONDS = 1.0  # how often lists are asked for, and the catalogue is looked at while nobody reads
 _MOST_SEGMENTS = 300  # in the file: it is written between requests
@@ -76,9 +78,7 @@ def make_app(
 @asynccontextmanager
 async def _running(serving: ServingConfig, parts: Parts) -> AsyncIterator[None]:
     parts.static_file.read()
-    with suppress(AwayError):  # else the catalogue is read before the first answer
-        (version,) = await parts.contact.read([CATALOGUE_VERSION])
-        await parts.following.reach(version, _START_SECONDS)
+    await _reach_catalogue(parts)
     looking = (
         (_LOOK_SECONDS, parts.asking.hand_over),
         (_LOOK_SECONDS, parts.reader.refresh),
@@ -88,6 +88,17 @@ async def _running(serving: ServingConfig, parts: Parts) -> AsyncIterator[None]:
         yield
     await parts.asking.hand_over()
     await parts.contact.close()
+
+
+async def _reach_catalogue(parts: Parts) -> None:
+    """Know what may be shown before the first answer, unless Redis is away or takes very long."""
+    deadline_s = time.monotonic() + _START_SECONDS
+    while not parts.contact.is_away and (left_s := deadline_s - time.monotonic()) > 0:
+        with suppress(AwayError):  # one read may fail, as of a connection that takes long to make
+            (version,) = await parts.contact.read([CATALOGUE_VERSION])
+            if await parts.following.reach(version, left_s):
+                return
+        await asyncio.sleep(_AGAIN_SECONDS)
 
 
 async def write_static_file(parts: Parts) -> None:

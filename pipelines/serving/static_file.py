@@ -6,7 +6,6 @@ The service writes it anew every few minutes while Redis answers. A file without
 overwritten; `{"items": ["mug-1", …]}` is enough.
 """
 
-import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -65,15 +64,24 @@ class StaticFile:
         value = orjson.dumps({"by": BY, "as_of_ms": as_of_ms or time.time_ns() // 1_000_000, "lists": lists})
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self.path.parent, prefix=".lists-", delete=False) as file:
-                file.write(value)
-            os.chmod(file.name, 0o644)  # noqa: PTH101  temporary files are the owner's alone
-            Path(file.name).replace(self.path)
+            self._replace_by(value)
         except OSError as error:
             self._trouble.failed(error, file=str(self.path))
             return
         self._trouble.over(file=str(self.path))
         self.read()
+
+    def _replace_by(self, value: bytes) -> None:
+        with tempfile.NamedTemporaryFile(dir=self.path.parent, prefix=".lists-", delete=False) as file:
+            written = Path(file.name)
+            try:
+                file.write(value)
+                file.flush()
+                written.chmod(0o644)  # temporary files are the owner's alone
+                written.replace(self.path)
+            except OSError:
+                written.unlink(missing_ok=True)  # a full disk must not fill with what did not fit
+                raise
 
     def of(self, segments: Sequence[str]) -> list[Fallback]:
         """The lists of the segments that the file has, in this order."""
