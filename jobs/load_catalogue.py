@@ -111,8 +111,8 @@ class _FileLoad:
 
 def _follow(config: Config, once: bool) -> None:
     kafka = config.kafka.model_copy(update={"topic": config.catalogue.topic})
-    ensure_topic(str(kafka.bootstrap_servers), kafka.topic, 1, kafka.max_record_bytes)
     heartbeat, tally = SharedHeartbeat(HeartbeatStore(connect(str(config.redis.url))), JOB).begin(), Tally()
+    ensure_topic(str(kafka.bootstrap_servers), kafka.topic, 1, kafka.max_record_bytes)
     records = read_records(job_session(JOB), kafka, max_offsets=kafka.max_offsets_per_trigger)
     told = parse_rows(from_kafka(records), config.catalogue.category_separator)
     tables = catalogue_tables(config, on_batch=lambda figures: heartbeat.tell_batch(tally.add(figures)))

@@ -57,9 +57,10 @@ def main(config: Config, once: bool) -> None:
     client = connect(str(config.redis.url))
     definitions = load_definitions(config.features.definitions)
     version = definitions.version
+    heartbeat, tally = SharedHeartbeat(HeartbeatStore(client), JOB).begin(), Tally()
+    heartbeat.tell(tally.add({"n_new": 0, "n_lists": 0}))  # from 0 on: one that gets nothing from the start is seen, too
     FeaturesVersionStore(client).claim(version)
     settings = _settings(config, definitions)
-    heartbeat, tally = SharedHeartbeat(HeartbeatStore(client), JOB).begin(), Tally()
     topic_format = TopicFormat(config.kafka)
     spark = job_session(JOB)
     rules = compile_rules(spark, config.validation.suite, config.events.contract.checked)

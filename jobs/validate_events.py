@@ -44,6 +44,7 @@ from pipelines.streams import start_stream
 from pipelines.tally import Tally
 
 JOB = "validate_events"
+BRIEFLY: Any = {"timeout_seconds": 2.0, "retries": 1}  # filing does without Redis, and does not wait for it
 
 
 @click.command(help=__doc__)
@@ -52,7 +53,8 @@ JOB = "validate_events"
 def main(config: Config, once: bool) -> None:
     config = with_running_servers(config)
     validation, contract = config.validation, config.events.contract
-    heartbeat, tally = SharedHeartbeat(HeartbeatStore(connect(str(config.redis.url))), JOB).begin(), Tally()
+    heartbeat, tally = SharedHeartbeat(HeartbeatStore(connect(str(config.redis.url), **BRIEFLY)), JOB).begin(), Tally()
+    heartbeat.tell(tally.add({"n_valid": 0, "n_quarantined": 0}))  # from 0 on, for whoever watches rates
     describe_topic(config.kafka)  # refuses in seconds what Spark would wait for
     topic_format = TopicFormat(config.kafka)
     spark = job_session(JOB)

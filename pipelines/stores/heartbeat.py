@@ -7,7 +7,10 @@ from typing import Any
 
 import orjson
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from pipelines.logs.trouble import Trouble
 from pipelines.stores.history import HistoryStore
 from pipelines.stores.keys import heartbeat_key
 
@@ -54,6 +57,7 @@ class SharedHeartbeat:
         self._figures: dict[str, Any] = {}
         self._lock = threading.Lock()  # else an older beat could overtake a newer one
         self._next_note_s = 0.0
+        self._silence = Trouble("pulse_failing", "pulse_back")
 
     def begin(self) -> "SharedHeartbeat":
         """Tell that the process starts: before Spark does, which may take long, or fail."""
@@ -75,8 +79,13 @@ class SharedHeartbeat:
                 self._store.note(self._job, self._figures)
 
     def tell_batch(self, figures: Mapping[str, Any]) -> None:
-        """Tell what a micro-batch did that has just ended."""
-        self.tell({**figures, "batch_as_of_ms": time.time_ns() // 1_000_000})
+        """Tell what a micro-batch did that has just ended; with the next beat, where Redis does not answer."""
+        try:
+            self.tell({**figures, "batch_as_of_ms": time.time_ns() // 1_000_000})
+        except (RedisConnectionError, RedisTimeoutError) as error:  # no reason to end a stream that works
+            self._silence.failed(error, stream=self._job)
+        else:
+            self._silence.over(stream=self._job)
 
 
 def _taken_over(last: Mapping[str, Any]) -> dict[str, Any]:

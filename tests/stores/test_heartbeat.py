@@ -1,5 +1,8 @@
 """What outlives a stream's process: how often it started, and what it ended of."""
 
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
 from pipelines.stores.heartbeat import KILLED, MOST_KINDS, OTHER_ERROR, HeartbeatStore, SharedHeartbeat
 
 JOB = "personalize"
@@ -66,6 +69,19 @@ def test_one_that_was_stopped_ended_of_nothing(redis_client):
 
     again = process(redis_client, {"state": "running"}, {"n_new": 1})
     assert (again["n_starts"], again["errors_by_kind"]) == (2, {KILLED: 0})
+
+
+def test_a_redis_that_is_away_ends_no_stream_and_is_told_what_it_missed(redis_client, monkeypatch):
+    store = HeartbeatStore(redis_client)
+    beat = SharedHeartbeat(store, JOB).begin()
+    with monkeypatch.context() as away:
+        away.setattr(redis_client, "set", lambda *_, **__: (_ for _ in ()).throw(RedisConnectionError("refused")))
+        beat.tell_batch({"n_valid": 7})
+        with pytest.raises(RedisConnectionError):
+            beat.tell({})  # who must know is told
+
+    beat.tell({"state": "running"})
+    assert store.read(JOB)["n_valid"] == 7
 
 
 def test_kinds_are_bounded(redis_client):
