@@ -15,6 +15,7 @@ from pipelines.config import Config
 from pipelines.errors import AlertError, ConsistencyError, LiveshelfError, ServerError
 from pipelines.local.addresses import with_running_redis
 from pipelines.logs.log import log
+from pipelines.logs.reasons import told
 from pipelines.stores.connection import connect
 from pipelines.stores.history import HistoryStore
 from pipelines.stores.outcomes import Outcome, OutcomeStore, Told, bounded
@@ -105,5 +106,9 @@ def _tell(config: Config, job: str, outcome: Outcome) -> None:
 
 def _said(error: Exception) -> str:
     """What pages and terminals may show: not which users' profiles are wrong."""
-    text = str(error) or type(error).__name__
-    return (text.splitlines()[0] if isinstance(error, ConsistencyError) else text)[:MAX_SAID_CHARACTERS]
+    if isinstance(error, ConsistencyError):
+        return str(error).splitlines()[0][:MAX_SAID_CHARACTERS]
+    if isinstance(error, LiveshelfError) and str(error):
+        return str(error)[:MAX_SAID_CHARACTERS]
+    known = told(error)  # the text of another may hold anything
+    return ": ".join(part for part in (known["error"], known.get("because")) if part)

@@ -124,6 +124,7 @@ def _exporter(config: Config) -> OwnedProcess:
     # would count as told now for five minutes
     process = OwnedProcess(EXPORTER, HOME, free_port(config.monitoring.port))
     command = [sys.executable, "-m", "jobs", EXPORTER, "--port", str(process.port)]
+    command += ["--config", str(click.get_current_context().params["config_path"])]
     process.start(command, lambda: answers(f"http://127.0.0.1:{process.port}/healthz"), START_SECONDS)
     return process
 

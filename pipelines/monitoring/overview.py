@@ -116,7 +116,8 @@ def _of_streams(overview: Overview) -> Iterator[str]:
     for stream in overview.streams:
         if (lag := overview.kafka_lag(stream) or 0) > FAR_BEHIND_RECORDS:
             yield f"{stream} is {lag:,} records behind Kafka"
-    if (share := quarantined_share(overview.streams.get(FILING, {}), overview.filed_before)) > MUCH_QUARANTINED:
+    filing = overview.streams.get(FILING, {}) if overview.old_as_of_ms(FILING) is None else {}
+    if (share := quarantined_share(filing, overview.filed_before)) > MUCH_QUARANTINED:
         yield f"{FILING} quarantined {share:.0%} of the records of the last five minutes"
 
 

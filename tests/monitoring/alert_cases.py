@@ -89,7 +89,7 @@ CASES = {
         {STARTS: "1x9 2 3 4 5 6x20", FAILURES: "5x40"},  # run to the end of what there is, every few minutes
     ),
     "LiveshelfStreamErrors": Case({FAILURES: "0x9 1 2 3 4x20"}, {FAILURES: "4x9 5 6x20"}),
-    "LiveshelfKafkaLagGrows": Case({LAG: "20000+1000x30"}, {LAG: "90000-1000x30"}),
+    "LiveshelfKafkaLagGrows": Case({LAG: "19000+1000x5 25000x30"}, {LAG: "90000-1000x30"}),
     "LiveshelfThroughputZero": Case({FOLDED: "0+100x60 6000x200"}, {FOLDED: "0+100x300"}, minute=240),
     "LiveshelfEventToListSlow": Case(lags("0+90x30", "0+100x30"), lags("0+1000x30", "0+1001x30")),
     "LiveshelfEventToListSlowerThanUsual": Case(
@@ -108,7 +108,7 @@ CASES = {
         minute=90,
     ),
     "LiveshelfLookNeverRan": Case(
-        {**ran("check_freshness", "evaluate_model", "maintain_tables"), "liveshelf_redis_up": "1x2000"},
+        {**ran("check_freshness", "evaluate_model", "maintain_tables"), "liveshelf_redis_up": "1x500 0x5 1x1500"},
         {**ran("check_freshness", "evaluate_model", "maintain_tables", "detect_drift"), "liveshelf_redis_up": "1x2000"},
         minute=1830,
     ),
@@ -119,7 +119,7 @@ CASES = {
         {"liveshelf_list_keeper_failing": "1x30"}, {"liveshelf_list_keeper_failing": "0 1 0x28"}
     ),
     "LiveshelfServingStandsIn": Case(
-        served(own="0+80x30", too_old="0+20x30"),
+        served(own="0+86x30", too_old="0+7x30", failed="0+7x30"),
         served(own="0+95x30", no_list="0+50x30", asked_for="0+50x30", too_old="0+5x30"),
     ),
     "LiveshelfServingStale": Case(

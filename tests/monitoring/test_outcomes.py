@@ -18,6 +18,7 @@ from pipelines.stores.outcomes import Outcome, OutcomeStore
 FAULTS = {
     "known": InputError("a known fault"),
     "unknown": ZeroDivisionError(),
+    "of-a-library": ValueError("user u-00001 is not what was expected"),
     "of-users": ConsistencyError("they differ:\n  user-00001: one click too few"),
     "interrupted": KeyboardInterrupt(),
 }
@@ -46,6 +47,7 @@ def look(config, as_of, telling, alerts, is_dry_run, fail):
         pytest.param(["--find", "it", "--exit-zero"], 0, 3, "look: an alert\n  it", id="findings-that-fail-nobody"),
         pytest.param(["--fail", "known"], 1, 1, "a known fault", id="could-not-look"),
         pytest.param(["--fail", "unknown"], 1, 1, "ZeroDivisionError", id="a-fault-of-ours"),
+        pytest.param(["--fail", "of-a-library"], 1, 1, "ValueError", id="what-may-hold-anything"),
         pytest.param(["--fail", "of-users"], 1, 1, "they differ:", id="what-names-users"),
     ],
 )

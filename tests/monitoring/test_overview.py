@@ -66,6 +66,10 @@ def timed(*told: tuple[int, int] | None) -> Overview:
             ["validate_events quarantined 10% of the records of the last five minutes"],
             id="much-quarantined",
         ),
+        pytest.param(
+            an_overview(streams={"validate_events": beat(3_600, state="stopped", n_valid=90, n_quarantined=10)}), [],
+            id="much-quarantined-by-one-that-has-ended",
+        ),
         pytest.param(filed(90, 10, {"n_valid": 80.0, "n_quarantined": 10.0}), [], id="much-quarantined-long-ago"),
         pytest.param(
             filed(900, 20, {"n_valid": 890.0, "n_quarantined": 10.0}),
