@@ -58,7 +58,9 @@ def main(config: Config, once: bool) -> None:
     definitions = load_definitions(config.features.definitions)
     version = definitions.version
     heartbeat, tally = SharedHeartbeat(HeartbeatStore(client), JOB).begin(), Tally()
-    heartbeat.tell(tally.add({"n_new": 0, "n_lists": 0}))  # from 0 on: one that gets nothing from the start is seen, too
+    heartbeat.tell(
+        tally.add({"n_new": 0, "n_lists": 0})
+    )  # from 0 on: one that gets nothing from the start is seen, too
     FeaturesVersionStore(client).claim(version)
     settings = _settings(config, definitions)
     topic_format = TopicFormat(config.kafka)
