@@ -30,6 +30,7 @@ def _forget_gauges_of_the_dead() -> None:
     """A worker that was killed could not: what it saw last would be told for as long as the service runs."""
     folder = Path(os.environ[MULTIPROCESS_VARIABLE])
     for pid in {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_live*.db")}:
-        if not Path("/proc/self").exists() or Path(f"/proc/{pid}").exists():
-            continue
-        mark_process_dead(pid)  # type: ignore[no-untyped-call]
+        try:
+            os.kill(pid, 0)  # asks only whether it lives
+        except ProcessLookupError:
+            mark_process_dead(pid)  # type: ignore[no-untyped-call]
