@@ -32,5 +32,5 @@ def _forget_gauges_of_the_dead() -> None:
     for pid in {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_live*.db")}:
         try:
             os.kill(pid, 0)  # asks only whether it lives
-        except ProcessLookupError:
+        except OSError:  # no such process; or another user's, which has the number now
             mark_process_dead(pid)  # type: ignore[no-untyped-call]

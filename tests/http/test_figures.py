@@ -16,6 +16,19 @@ os.kill(os.getpid(), 9)
 """
 
 
+def test_a_number_that_another_users_process_has_now_is_no_worker(tmp_path, monkeypatch):
+    def refuse(_pid: int, _signal: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    monkeypatch.setattr("pipelines.http.figures.os.kill", refuse)
+    (tmp_path / "gauge_livemin_4711.db").write_bytes(b"")
+
+    render(None)
+
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_a_killed_worker_saw_last_is_told_no_more_and_what_it_counted_is(tmp_path, monkeypatch):
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     subprocess.run([sys.executable, "-c", TOLD.format(up=0)], env={**os.environ}, check=False)
